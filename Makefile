@@ -1,0 +1,18 @@
+# The two commands of the README, and the ones behind them. Needs Python 3.11+ and make.
+.PHONY: serve test check install
+
+serve: ## run the server with a first application and example pictures
+	@scripts/install run
+	@.venv/bin/tusou serve --demo examples
+
+test: ## style, types and all tests
+	@scripts/install dev
+	@scripts/check
+	@scripts/test
+
+check: ## style and types
+	@scripts/install dev
+	@scripts/check
+
+install: ## the environment for working on tusou
+	@scripts/install dev

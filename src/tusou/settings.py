@@ -1,0 +1,148 @@
+"""Every setting, with default and help; the only place that reads the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any
+
+from tusou.services import SERVICES
+
+Network = IPv4Network | IPv6Network
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _services(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    unknown = [name for name in names if name not in SERVICES]
+    if unknown:
+        raise ValueError(f"no such service: {', '.join(unknown)}; there are {', '.join(SERVICES)}")
+    return names
+
+
+def _flag(text: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    try:
+        return words[text.lower()]
+    except KeyError:
+        raise ValueError("write true or false") from None
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("write a whole number of at least 1")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 1 << 16:
+        raise ValueError("write a port from 0 to 65535")
+    return number
+
+
+def _setting(default: Any, parse: Any, help: str, chinese: str) -> Any:
+    return field(default=default, metadata={"parse": parse, "help": help, "chinese": chinese})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The server's settings; `TUSOU_` and the name in capitals is the environment variable."""
+
+    data: Path = _setting(
+        Path("data"),
+        Path,
+        "Folder of the database, the pictures and the key file",
+        "存放数据库、图片和密钥文件的目录",
+    )
+    host: str = _setting(
+        "127.0.0.1",
+        str,
+        "Address to listen on; 0.0.0.0 for every network",
+        "监听地址；0.0.0.0 表示所有网卡",
+    )
+    port: int = _setting(8080, _port, "Port to listen on", "监听端口")
+    database: str = _setting(
+        "",
+        str,
+        "SQLAlchemy URL of the database; empty: SQLite in the data folder",
+        "数据库的 SQLAlchemy URL；留空则使用数据目录中的 SQLite",
+    )
+    store_originals: bool = _setting(
+        True,
+        _flag,
+        "Keep the pictures; false keeps features only",
+        "是否保存原图；false 表示只保存特征",
+    )
+    library_capacity: int = _setting(
+        500_000, _count, "Pictures a new library may hold", "新建图库的容量（张）"
+    )
+    closed_services: tuple[str, ...] = _setting(
+        (), _services, "Services switched off, comma separated", "停用的服务，用逗号分隔"
+    )
+    fetch_allow: tuple[Network, ...] = _setting(
+        (),
+        _networks,
+        "Private networks that picture URLs may point to, such as 10.1.0.0/16, comma separated",
+        "允许图片 URL 指向的内网网段，例如 10.1.0.0/16，用逗号分隔",
+    )
+    fetch_seconds: int = _setting(
+        8,
+        _count,
+        "Longest time for one picture URL; the official Node client gives up after 10",
+        "下载一个图片 URL 的最长时间（秒）；官方 Node 客户端 10 秒后放弃",
+    )
+    candidates: int = _setting(
+        100,
+        _count,
+        "Pictures that same_hq and picturebook verify for one search",
+        "same_hq 和 picturebook 每次检索几何校验的候选数量",
+    )
+    threads: int = _setting(
+        # More than cores: pictures that arrive together are encoded together.
+        max(8, 2 * (os.cpu_count() or 1)),
+        _count,
+        "Requests worked on at the same time",
+        "同时处理的请求数",
+    )
+    queue: int = _setting(
+        256,
+        _count,
+        "Requests in the server at the same time; one more is refused with code 4",
+        "服务器内同时存在的请求数上限；超出时返回错误码 4",
+    )
+    stop_seconds: int = _setting(
+        30,
+        _count,
+        "How long a stopping server waits for requests in flight",
+        "停止服务时等待处理中请求的时间（秒）",
+    )
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, **given: object) -> "Settings":
+        """Take the values given (None: not given), then the environment, then the defaults.
+
+        Raises:
+            ValueError: a variable has no acceptable value; the message names it.
+        """
+        environ = os.environ if environ is None else environ
+        values = {name: value for name, value in given.items() if value is not None}
+        for row in fields(cls):
+            variable = f"TUSOU_{row.name.upper()}"
+            if row.name in values or not environ.get(variable, "").strip():
+                continue
+            try:
+                values[row.name] = row.metadata["parse"](environ[variable].strip())
+            except ValueError as error:
+                raise ValueError(f"{variable}={environ[variable]!r}: {error}") from error
+        return cls(**values)  # type: ignore[arg-type]
+
+    @property
+    def database_url(self) -> str:
+        """The database, the default filled in."""
+        return self.database or f"sqlite:///{self.data.absolute() / 'tusou.db'}"

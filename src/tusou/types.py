@@ -1,0 +1,154 @@
+"""The nouns that every layer shares: pictures, signs, classes, features, hits."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, NewType, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rgb = NDArray[np.uint8]
+"""[H × W × 3] red, green, blue, 0–255."""
+Vector = NDArray[np.float32]
+"""[D] of unit length."""
+Vectors = NDArray[np.float32]
+"""[N × D] rows of unit length."""
+Keys = NDArray[np.int64]
+"""[N] numbers of stored pictures (SQL item ids)."""
+Classes = NDArray[np.uint16]
+"""[N × 2] class ids of stored pictures, 0 where there is none."""
+
+
+Url = NewType("Url", str)
+"""Where a picture can be fetched."""
+
+
+class ContSign(NamedTuple):
+    """A picture's signature: two unsigned 32-bit numbers taken from its decoded pixels."""
+
+    high: int
+    low: int
+
+    def __str__(self) -> str:
+        return f"{self.high},{self.low}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `"a,b"`.
+
+        Raises:
+            ValueError: the text is not two unsigned 32-bit numbers.
+        """
+        match = re.fullmatch(r"\s*(\d{1,10})\s*,\s*(\d{1,10})\s*", text, re.ASCII)
+        if match is None or not all(int(part) < 1 << 32 for part in match.groups()):
+            raise ValueError(f"{text[:40]!r} is not two unsigned 32-bit numbers a,b")
+        return cls(int(match[1]), int(match[2]))
+
+    @classmethod
+    def from_int(cls, number: int) -> Self:
+        """Undo `int`; takes the signed 64-bit number that SQL keeps."""
+        number &= (1 << 64) - 1
+        return cls(number >> 32, number & 0xFFFFFFFF)
+
+    def __int__(self) -> int:
+        """The sign as one signed 64-bit number, which every SQL database can hold."""
+        number = self.high << 32 | self.low
+        return number - (1 << 64) if number >> 63 else number
+
+
+Source = bytes | Url | tuple[ContSign, ...]
+"""How a caller names a picture: its file, where to fetch it, or signs of stored ones."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A decoded picture, upright, without transparency."""
+
+    rgb: Rgb
+    sign: ContSign
+    data: bytes
+    """The file as it came."""
+    media_type: str
+    """`image/jpeg`, `image/png` or `image/bmp`."""
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return int(self.rgb.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return int(self.rgb.shape[0])
+
+
+class ClassTerm(NamedTuple):
+    """One condition on a picture's classes."""
+
+    value: int
+    dimension: Literal[0, 1] | None
+    """Which of the two classes must be `value`; None: either may."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFilter:
+    """Conditions on a picture's two classes, all of which must hold, or any."""
+
+    terms: tuple[ClassTerm, ...]
+    match: Literal["all", "any"] = "all"
+
+    def mask(self, classes: Classes) -> NDArray[np.bool_]:
+        """Tell which rows of `classes` [N × 2] pass: [N] booleans."""
+        rows = [
+            (classes == term.value).any(axis=1)
+            if term.dimension is None
+            else classes[:, term.dimension] == term.value
+            for term in self.terms
+        ]
+        combine = np.logical_and if self.match == "all" else np.logical_or
+        return np.asarray(combine.reduce(rows), dtype=np.bool_)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keypoints:
+    """Local features of one picture, strongest first."""
+
+    points: NDArray[np.float32]
+    """[N × 2] x, y in pixels of the original picture."""
+    scales: NDArray[np.float32]
+    """[N] in pixels of the original picture."""
+    angles: NDArray[np.float32]
+    """[N] radians, from the x axis towards the y axis, which points down."""
+    descriptors: NDArray[np.float32]
+    """[N × 64] RootSIFT on principal axes, near when alike; see `vision.keypoints`."""
+    size: tuple[int, int]
+    """Width and height of the original picture."""
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """What a pipeline keeps of a picture."""
+
+    vector: Vector
+    keypoints: Keypoints | None = None
+
+
+class Hit(NamedTuple):
+    """One search result."""
+
+    sign: ContSign
+    score: float
+    """0–1."""
+    brief: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of search results, by falling score."""
+
+    hits: Sequence[Hit]
+    has_more: bool
