@@ -1,0 +1,1 @@
+"""What lasts: SQL tables and picture files."""

@@ -1,0 +1,97 @@
+"""Picture files: whole or not there, in a folder."""
+
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+_NAME = re.compile(r"[0-9a-f]{32}(\.[a-z]+)?")
+
+
+def new_name() -> str:
+    """A name no blob has or had: a picture added again must not meet its own deletion."""
+    return uuid.uuid4().hex
+
+
+class Blobs(Protocol):
+    """Named byte strings, written once."""
+
+    def put(self, name: str, data: bytes) -> None:
+        """Keep `data`; on disk when this returns, never there in part."""
+        ...
+
+    def get(self, name: str) -> bytes:
+        """Read a blob.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove a blob; nothing happens where there is none."""
+        ...
+
+    def names(self) -> Iterator[tuple[str, float]]:
+        """All names, each with the time it was written (UTC seconds since 1970)."""
+        ...
+
+
+class FolderBlobs:
+    """Blobs in a folder, spread over 256 subfolders."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def _path(self, name: str) -> Path:
+        if _NAME.fullmatch(name) is None:
+            raise KeyError(name)
+        return self._folder / name[:2] / name
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write beside, sync, rename: a crash leaves the old state or the new one."""
+        path = self._path(name)
+        path.parent.mkdir(exist_ok=True)
+        part = path.with_name(f"{name}.{os.getpid()}.part")
+        try:
+            with part.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.rename(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+
+    def get(self, name: str) -> bytes:
+        """Read a blob; KeyError where there is none."""
+        try:
+            return self._path(name).read_bytes()
+        except FileNotFoundError:
+            raise KeyError(name) from None
+
+    def delete(self, name: str) -> None:
+        """Remove a blob; nothing happens where there is none."""
+        self._path(name).unlink(missing_ok=True)
+
+    def names(self) -> Iterator[tuple[str, float]]:
+        """All names with their times; unfinished writes count too, under their own name."""
+        for folder in sorted(self._folder.iterdir()):
+            for path in folder.iterdir():
+                try:
+                    yield path.name, path.stat().st_mtime
+                except FileNotFoundError:  # deleted meanwhile
+                    continue
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last; file systems keep it in the folder, not in the file."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

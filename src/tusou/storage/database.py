@@ -1,0 +1,151 @@
+"""The SQL database: connections, transactions that are on disk when they end, migrations."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from tusou.errors import Problem, TusouError
+
+_BUSY_SECONDS = 30
+_WRITE = "tusou_write"
+
+
+class Database:
+    """Connections to one database, and the two kinds of transaction: `read` and `write`.
+
+    A database error that no caller handles reaches clients as "Service temporarily unavailable",
+    because its text may name files and hosts; a broken constraint stays an `IntegrityError`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._sqlite = make_url(url).get_backend_name() == "sqlite"
+        options: dict[str, Any] = {"pool_size": 16, "max_overflow": 16, "pool_timeout": 10}
+        if self._sqlite:
+            options["connect_args"] = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
+        self.engine = create_engine(url, pool_pre_ping=not self._sqlite, **options)
+        # SQLite has one writer at a time; waiting here is fair and cheap, waiting there is polling.
+        self._writer = threading.Lock() if self._sqlite else _NoLock()
+        if self._sqlite:
+            _prepare_sqlite(self.engine)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view of the database."""
+        with _translated(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction: on disk when the block has ended, undone when it raises."""
+        with self._writer, _translated(), self.engine.connect() as connection:
+            connection = connection.execution_options(**{_WRITE: True})
+            with connection.begin():
+                yield connection
+
+    def migrate(self) -> None:
+        """Bring the tables to this version's form; does nothing where they have it already.
+
+        Raises:
+            RuntimeError: the database was written by a newer version.
+        """
+        with self._writer, as_file(files("tusou.storage") / "migrations") as folder:
+            config = Config()
+            config.set_main_option("script_location", str(folder))
+            with self.engine.connect() as connection:
+                # Two processes that start together must not both migrate.
+                connection = connection.execution_options(**{_WRITE: True})
+                with connection.begin():
+                    if self._is_current(connection, config):
+                        return
+                    config.attributes["connection"] = connection
+                    command.upgrade(config, "head")
+
+    def _is_current(self, connection: Connection, config: Config) -> bool:
+        scripts = ScriptDirectory.from_config(config)
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current is not None and current not in {
+            row.revision for row in scripts.walk_revisions()
+        }:
+            raise RuntimeError(
+                f"the database has form {current}, which this version does not know: "
+                "it was written by a newer tusou; install that version or restore a backup"
+            )
+        return current == scripts.get_current_head()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+class _NoLock:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except (DBAPIError, PoolTimeout) as error:
+        raise TusouError(Problem.UNAVAILABLE, "the database did not answer") from error
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def connect(connection: DBAPIConnection, _: object) -> None:
+        assert isinstance(connection, sqlite3.Connection)  # noqa: S101 - narrows the type
+        # Transactions are begun by the listener below, not by the driver, which would begin
+        # a write as a read and then fail with "database is locked" instead of waiting.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",  # an acknowledged add must survive a power cut
+            "foreign_keys=ON",
+            "cache_size=-65536",
+            "mmap_size=1073741824",
+        ):
+            _patiently(cursor, f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        write = connection.get_execution_options().get(_WRITE, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _patiently(cursor: sqlite3.Cursor, statement: str) -> None:
+    """Run a pragma; changing to WAL ignores the busy timeout while another process does it."""
+    for attempt in range(50):
+        try:
+            cursor.execute(statement)
+            return
+        except sqlite3.OperationalError:
+            if attempt == 49:
+                raise
+            time.sleep(0.05)
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of an SQLite URL; None for another database."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return None
+    return Path(parsed.database)

@@ -1,0 +1,320 @@
+"""Rows of libraries and of the pictures in them, and the transactions that change them."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from tusou.errors import Problem, TusouError
+from tusou.storage.database import Database
+from tusou.storage.tables import items, keypoints, libraries, vectors
+from tusou.types import Classes, ContSign, Keys, Vector, Vectors
+
+_SCAN_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryRow:
+    """One library: an application's pictures of one service."""
+
+    id: int
+    app_id: int
+    service: str
+    pack: str
+    capacity: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewItem:
+    """A picture about to be added, features and all."""
+
+    sign: ContSign
+    brief: str
+    classes: tuple[int, int]
+    blob: str
+    media_type: str
+    length: int
+    """Bytes of the file."""
+    width: int
+    height: int
+    pack: str
+    vector: Vector
+    keypoints: bytes | None
+
+
+class Found(NamedTuple):
+    """What a search answer needs of a picture."""
+
+    sign: ContSign
+    brief: str
+
+
+class Removed(NamedTuple):
+    """A picture that was deleted, for those who keep something of it."""
+
+    id: int
+    blob: str
+
+
+class Registry:
+    """The libraries there are."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, app_id: int, service: str, pack: str, capacity: int) -> LibraryRow:
+        """Make an empty library.
+
+        Raises:
+            TusouError: ITEM_EXISTS, the application has one for this service.
+        """
+        try:
+            with self._database.write() as connection:
+                connection.execute(
+                    insert(libraries).values(
+                        app_id=app_id,
+                        service=service,
+                        pack=pack,
+                        capacity=capacity,
+                        size=0,
+                        created=int(time.time()),
+                    )
+                )
+        except IntegrityError as error:
+            raise TusouError(
+                Problem.ITEM_EXISTS, f"application {app_id} has a library for {service}"
+            ) from error
+        return self.get(app_id, service)
+
+    def get(self, app_id: int, service: str) -> LibraryRow:
+        """Look up an application's library.
+
+        Raises:
+            TusouError: NO_LIBRARY.
+        """
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(libraries).where(
+                    libraries.c.app_id == app_id, libraries.c.service == service
+                )
+            ).one_or_none()
+        if row is None:
+            raise TusouError(
+                Problem.NO_LIBRARY,
+                f"application {app_id} has no library for {service}; "
+                f"make one with: tusou library create {app_id} {service}",
+            )
+        return _library(row)
+
+    def list(self, app_id: int | None = None) -> list[LibraryRow]:
+        """All libraries, or those of one application."""
+        query = select(libraries).order_by(libraries.c.id)
+        if app_id is not None:
+            query = query.where(libraries.c.app_id == app_id)
+        with self._database.read() as connection:
+            return [_library(row) for row in connection.execute(query)]
+
+
+class Items:
+    """The pictures of one library."""
+
+    def __init__(self, database: Database, library_id: int) -> None:
+        self._database = database
+        self._library_id = library_id
+
+    def insert(self, item: NewItem) -> int:
+        """Add a picture with its features in one transaction; returns its number.
+
+        Raises:
+            TusouError: ITEM_EXISTS or LIBRARY_FULL.
+        """
+        now = int(time.time())
+        try:
+            with self._database.write() as connection:
+                grown = connection.execute(
+                    update(libraries)
+                    .where(
+                        libraries.c.id == self._library_id, libraries.c.size < libraries.c.capacity
+                    )
+                    .values(size=libraries.c.size + 1)
+                )
+                if not grown.rowcount:
+                    raise TusouError(Problem.LIBRARY_FULL, "raise its capacity to add more")
+                key = connection.scalars(
+                    insert(items)
+                    .values(
+                        library_id=self._library_id,
+                        sign=int(item.sign),
+                        brief=item.brief,
+                        class1=item.classes[0],
+                        class2=item.classes[1],
+                        blob=item.blob,
+                        media_type=item.media_type,
+                        bytes=item.length,
+                        width=item.width,
+                        height=item.height,
+                        created=now,
+                        updated=now,
+                    )
+                    .returning(items.c.id)
+                ).one()
+                connection.execute(
+                    insert(vectors).values(
+                        item_id=key,
+                        pack=item.pack,
+                        library_id=self._library_id,
+                        vector=item.vector.astype("<f2").tobytes(),
+                    )
+                )
+                if item.keypoints is not None:
+                    connection.execute(
+                        insert(keypoints).values(item_id=key, keypoints=item.keypoints)
+                    )
+        except IntegrityError as error:
+            raise already_there(item.sign) from error
+        return key
+
+    def require_absent(self, sign: ContSign) -> None:
+        """Refuse a picture that is there, before work is spent on it.
+
+        Raises:
+            TusouError: ITEM_EXISTS.
+        """
+        if self.find(sign) is not None:
+            raise already_there(sign)
+
+    def find(self, sign: ContSign) -> tuple[int, tuple[int, int]] | None:
+        """A picture's number and classes by its sign."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(items.c.id, items.c.class1, items.c.class2).where(self._is(sign))
+            ).one_or_none()
+        return None if row is None else (row.id, (row.class1, row.class2))
+
+    def delete(self, signs: Sequence[ContSign]) -> list[Removed]:
+        """Delete those pictures that are there, in one transaction.
+
+        Raises:
+            TusouError: ITEM_MISSING, none of them is there.
+        """
+        numbers = [int(sign) for sign in signs]
+        with self._database.write() as connection:
+            rows = connection.execute(
+                select(items.c.id, items.c.blob).where(
+                    items.c.library_id == self._library_id, items.c.sign.in_(numbers)
+                )
+            ).all()
+            if not rows:
+                raise TusouError(Problem.ITEM_MISSING, ";".join(map(str, signs)))
+            keys = [row.id for row in rows]
+            for table, column in (
+                (vectors, vectors.c.item_id),
+                (keypoints, keypoints.c.item_id),
+                (items, items.c.id),
+            ):
+                connection.execute(delete(table).where(column.in_(keys)))
+            connection.execute(
+                update(libraries)
+                .where(libraries.c.id == self._library_id)
+                .values(size=libraries.c.size - len(keys))
+            )
+        return [Removed(row.id, row.blob) for row in rows]
+
+    def update(
+        self, sign: ContSign, brief: str | None, classes: tuple[int | None, int | None]
+    ) -> tuple[int, tuple[int, int]]:
+        """Change what is given (None: leave it); returns the picture's number and classes.
+
+        Raises:
+            TusouError: ITEM_MISSING.
+        """
+        values: dict[str, object] = {"updated": int(time.time())}
+        if brief is not None:
+            values["brief"] = brief
+        for name, value in zip(("class1", "class2"), classes, strict=True):
+            if value is not None:
+                values[name] = value
+        with self._database.write() as connection:
+            changed = connection.execute(
+                update(items)
+                .where(self._is(sign))
+                .values(**values)
+                .returning(items.c.id, items.c.class1, items.c.class2)
+            ).one_or_none()
+            if changed is None:
+                raise TusouError(Problem.ITEM_MISSING, str(sign))
+        return changed.id, (changed.class1, changed.class2)
+
+    def found(self, keys: Sequence[int]) -> dict[int, Found]:
+        """Signs and briefs by number; pictures deleted meanwhile are left out."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(items.c.id, items.c.sign, items.c.brief).where(items.c.id.in_(keys))
+            )
+            return {row.id: Found(ContSign.from_int(row.sign), row.brief) for row in rows}
+
+    def keypoints(self, keys: Sequence[int]) -> dict[int, bytes]:
+        """Packed keypoints by number; pictures deleted meanwhile are left out."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(keypoints.c.item_id, keypoints.c.keypoints).where(
+                    keypoints.c.item_id.in_(keys)
+                )
+            )
+            return {row.item_id: row.keypoints for row in rows}
+
+    def scan(self, pack: str) -> Iterator[tuple[Keys, Vectors, Classes]]:
+        """All numbers, vectors and classes, in portions and in one consistent view."""
+        query = (
+            select(vectors.c.item_id, vectors.c.vector, items.c.class1, items.c.class2)
+            .join(items, items.c.id == vectors.c.item_id)
+            .where(vectors.c.library_id == self._library_id, vectors.c.pack == pack)
+        )
+        with self._database.read() as connection:
+            result = connection.execution_options(yield_per=_SCAN_ROWS).execute(query)
+            for rows in result.partitions():
+                keys, data, first, second = zip(*rows, strict=True)
+                raw = np.frombuffer(b"".join(data), dtype="<f2").reshape(len(keys), -1)
+                yield (
+                    np.array(keys, np.int64),
+                    raw.astype(np.float32),
+                    np.array([first, second], np.uint16).T,
+                )
+
+    def _is(self, sign: ContSign):  # type: ignore[no-untyped-def]  # SQLAlchemy's own type is private
+        return (items.c.library_id == self._library_id) & (items.c.sign == int(sign))
+
+
+def blob_names(database: Database) -> set[str]:
+    """The blobs that pictures of any library refer to."""
+    with database.read() as connection:
+        return set(connection.scalars(select(items.c.blob).where(items.c.blob != "")))
+
+
+def count(database: Database, library_id: int) -> int:
+    """How many pictures a library holds, counted."""
+    with database.read() as connection:
+        return (
+            connection.scalar(
+                select(func.count()).select_from(items).where(items.c.library_id == library_id)
+            )
+            or 0
+        )
+
+
+def already_there(sign: ContSign) -> TusouError:
+    """The refusal of a picture that the library has; it names the picture."""
+    return TusouError(
+        Problem.ITEM_EXISTS,
+        f"the library has this picture as cont_sign {sign}",
+        cont_sign=str(sign),
+    )
+
+
+def _library(row: Row[tuple[object, ...]]) -> LibraryRow:
+    return LibraryRow(row.id, row.app_id, row.service, row.pack, row.capacity, row.size)

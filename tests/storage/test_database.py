@@ -1,0 +1,131 @@
+"""The database: migrations, durability settings, and processes that meet."""
+
+import multiprocessing
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import IntegrityError
+
+from tusou.errors import Problem, TusouError
+from tusou.storage.database import Database
+from tusou.storage.tables import metadata
+
+
+def _url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'tusou.db'}"
+
+
+def test_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> None:
+    database = Database(_url(tmp_path))
+    database.migrate()
+    found = inspect(database.engine)
+    assert set(found.get_table_names()) == {*metadata.tables, "alembic_version"}
+    for name, table in metadata.tables.items():
+        columns = {(c["name"], c["nullable"]) for c in found.get_columns(name)}
+        assert columns == {(c.name, bool(c.nullable)) for c in table.columns}
+        assert {i["name"] for i in found.get_indexes(name)} == {i.name for i in table.indexes}
+    database.close()
+
+
+def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
+    database = Database(_url(tmp_path))
+    database.migrate()
+    database.migrate()
+    with database.read() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM alembic_version")) == 1
+    database.close()
+
+
+def test_a_database_of_a_newer_version_is_refused_in_plain_words(tmp_path: Path) -> None:
+    database = Database(_url(tmp_path))
+    database.migrate()
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(RuntimeError, match="newer tusou"):
+        database.migrate()
+    database.close()
+
+
+def test_commits_reach_the_disk_before_they_return(tmp_path: Path) -> None:
+    database = Database(_url(tmp_path))
+    with database.read() as connection:
+        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert connection.scalar(text("PRAGMA synchronous")) == 2  # FULL
+        assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+    database.close()
+
+
+def test_a_write_that_raises_leaves_nothing(tmp_path: Path) -> None:
+    database = Database(_url(tmp_path))
+    with database.write() as connection:
+        connection.execute(text("CREATE TABLE t (x INTEGER PRIMARY KEY)"))
+    with pytest.raises(ZeroDivisionError), database.write() as connection:
+        connection.execute(text("INSERT INTO t VALUES (1)"))
+        raise ZeroDivisionError
+    with pytest.raises(IntegrityError), database.write() as connection:
+        connection.execute(text("INSERT INTO t VALUES (2)"))
+        connection.execute(text("INSERT INTO t VALUES (2)"))
+    with database.read() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM t")) == 0
+    database.close()
+
+
+def test_a_database_that_fails_is_told_as_unavailable_without_its_secrets(tmp_path: Path) -> None:
+    database = Database(_url(tmp_path))
+    with pytest.raises(TusouError) as caught, database.read() as connection:
+        connection.execute(text("SELECT * FROM not_there"))
+    assert caught.value.problem is Problem.UNAVAILABLE
+    assert "not_there" not in caught.value.message
+    database.close()
+
+
+def test_writers_in_many_threads_wait_for_each_other(tmp_path: Path) -> None:
+    database = Database(_url(tmp_path))
+    with database.write() as connection:
+        connection.execute(text("CREATE TABLE t (x INTEGER)"))
+        connection.execute(text("INSERT INTO t VALUES (0)"))
+
+    def count_up() -> None:
+        for _ in range(20):
+            with database.write() as connection:
+                value = connection.scalar(text("SELECT x FROM t"))
+                connection.execute(text("UPDATE t SET x = :x"), {"x": value + 1})
+
+    threads = [threading.Thread(target=count_up) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with database.read() as connection:
+        assert connection.scalar(text("SELECT x FROM t")) == 160
+    database.close()
+
+
+def _migrate_and_write(url: str) -> None:
+    database = Database(url)
+    database.migrate()
+    for _ in range(10):
+        with database.write() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO apps SELECT coalesce(max(id), 0) + 1, 'a', "
+                    "coalesce(max(id), 0) + 1, x'00', '', 1, 0, 0 FROM apps"
+                )
+            )
+    database.close()
+
+
+def test_processes_that_start_together_migrate_once_and_write_side_by_side(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    processes = [spawn.Process(target=_migrate_and_write, args=(_url(tmp_path),)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    database = Database(_url(tmp_path))
+    with database.read() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM apps")) == 30
+    database.close()
