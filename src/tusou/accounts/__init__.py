@@ -1,0 +1,1 @@
+"""Who may call: applications, keys and tokens."""

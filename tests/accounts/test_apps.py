@@ -1,0 +1,173 @@
+"""Applications and tokens: who is let in, and what the database gives away."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tusou.accounts.apps import Apps
+from tusou.accounts.secrets import Vault
+from tusou.accounts.tokens import ACCESS_SECONDS, Grant, Tokens
+from tusou.errors import Problem, TusouError
+from tusou.storage.database import Database
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path / 'tusou.db'}")
+    database.migrate()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def apps(database: Database, tmp_path: Path) -> Apps:
+    return Apps(database, Vault(tmp_path / "secret.key"))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def tokens(database: Database, apps: Apps, clock: Clock) -> Tokens:
+    return Tokens(database, apps, clock)
+
+
+def _grant(grant: Grant | None) -> Grant:
+    assert grant is not None
+    return grant
+
+
+def _problem(tokens: Tokens, token: str) -> Problem:
+    with pytest.raises(TusouError) as caught:
+        tokens.holder(token)
+    return caught.value.problem
+
+
+def test_a_token_leads_back_to_its_application(apps: Apps, tokens: Tokens) -> None:
+    app, secret = apps.create("shop", ["similar"])
+    other, _ = apps.create("other", ["similar"])
+    grant = _grant(tokens.issue(app.api_key, secret))
+    assert tokens.holder(grant.access_token) == app
+    assert other.id != app.id
+    parts = grant.access_token.split(".")
+    assert (parts[0], parts[2], parts[4]) == ("24", "2592000", str(app.id))
+    assert "brain_all_scope" in grant.scope.split()
+    assert grant.expires_in == 2592000
+
+
+def test_keys_that_do_not_fit_give_no_token(apps: Apps, tokens: Tokens) -> None:
+    app, secret = apps.create("shop", ["similar"])
+    other, other_secret = apps.create("other", ["similar"])
+    for key, word in (
+        (app.api_key, other_secret),
+        (other.api_key, secret),
+        (app.api_key, ""),
+        ("", ""),
+        (app.api_key, secret[:-1]),
+        (app.api_key, "密钥"),
+    ):
+        assert tokens.issue(key, word) is None
+
+
+def test_neither_secret_nor_token_can_be_read_from_the_database(
+    apps: Apps, tokens: Tokens, tmp_path: Path, database: Database
+) -> None:
+    app, secret = apps.create("shop", ["similar"])
+    grant = _grant(tokens.issue(app.api_key, secret))
+    database.close()
+    data = b"".join(path.read_bytes() for path in tmp_path.glob("tusou.db*"))
+    assert app.api_key.encode() in data
+    for word in (secret, grant.access_token, grant.refresh_token, grant.access_token.split(".")[1]):
+        assert word.encode() not in data
+    assert (tmp_path / "secret.key").stat().st_mode & 0o077 == 0
+
+
+def test_another_key_file_is_told_in_plain_words(
+    apps: Apps, database: Database, tmp_path: Path
+) -> None:
+    app, _ = apps.create("shop", ["similar"])
+    (tmp_path / "secret.key").unlink()
+    with pytest.raises(RuntimeError, match="not the key file"):
+        Apps(database, Vault(tmp_path / "secret.key")).secret(app.id)
+
+
+def test_a_token_ends_after_thirty_days(apps: Apps, tokens: Tokens, clock: Clock) -> None:
+    app, secret = apps.create("shop", ["similar"])
+    token = _grant(tokens.issue(app.api_key, secret)).access_token
+    clock.now += ACCESS_SECONDS - 1
+    assert tokens.holder(token) == app
+    clock.now += 1
+    assert _problem(tokens, token) is Problem.TOKEN_EXPIRED
+    clock.now += ACCESS_SECONDS + 1
+    tokens.issue(app.api_key, secret)
+    assert _problem(tokens, token) is Problem.TOKEN_INVALID
+
+
+def test_a_new_key_ends_the_old_one_and_its_tokens(apps: Apps, tokens: Tokens) -> None:
+    app, secret = apps.create("shop", ["similar"])
+    token = _grant(tokens.issue(app.api_key, secret)).access_token
+    renewed = apps.reset_key(app.id)
+    assert _problem(tokens, token) is Problem.TOKEN_INVALID
+    assert tokens.issue(app.api_key, secret) is None
+    assert tokens.issue(app.api_key, renewed) is not None
+    assert apps.secret(app.id) == renewed
+
+
+def test_a_refresh_token_works_once_and_for_its_application_only(
+    apps: Apps, tokens: Tokens
+) -> None:
+    app, secret = apps.create("shop", ["similar"])
+    other, other_secret = apps.create("other", ["similar"])
+    first = _grant(tokens.issue(app.api_key, secret))
+    assert tokens.refresh(other.api_key, other_secret, first.refresh_token) is None
+    assert tokens.refresh(app.api_key, secret, first.access_token) is None
+    second = _grant(tokens.refresh(app.api_key, secret, first.refresh_token))
+    assert tokens.holder(second.access_token) == app
+    assert tokens.refresh(app.api_key, secret, first.refresh_token) is None
+    assert _problem(tokens, second.refresh_token) is Problem.TOKEN_INVALID
+
+
+def test_a_disabled_application_is_refused_until_it_is_enabled(apps: Apps, tokens: Tokens) -> None:
+    app, secret = apps.create("shop", ["similar"])
+    token = _grant(tokens.issue(app.api_key, secret)).access_token
+    apps.enable(app.id, False)
+    assert _problem(tokens, token) is Problem.APP_GONE
+    with pytest.raises(TusouError):
+        tokens.issue(app.api_key, secret)
+    apps.enable(app.id, True)
+    assert tokens.holder(token) == app
+
+
+def test_a_deleted_application_is_gone_for_good(apps: Apps, tokens: Tokens) -> None:
+    app, secret = apps.create("shop", ["similar"])
+    token = _grant(tokens.issue(app.api_key, secret)).access_token
+    apps.delete(app.id)
+    assert _problem(tokens, token) is Problem.APP_GONE
+    assert apps.list() == []
+    for use in (apps.get, apps.secret, apps.reset_key):
+        with pytest.raises(TusouError) as caught:
+            use(app.id)
+        assert caught.value.problem is Problem.APP_UNKNOWN
+    assert apps.create("next", [])[0].id == app.id + 1
+
+
+def test_an_application_is_let_into_the_services_it_ticked(apps: Apps) -> None:
+    app, _ = apps.create("shop", ["similar", "product"])
+    app.permit("product")
+    with pytest.raises(TusouError) as caught:
+        app.permit("materiel")
+    assert caught.value.problem is Problem.PERMISSION
+    with pytest.raises(TusouError) as caught:
+        apps.create("shop", ["faces"])
+    assert caught.value.problem is Problem.UNKNOWN_SERVICE
