@@ -1,0 +1,56 @@
+"""The `tusou` command."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tusou import __version__
+from tusou.errors import TusouError
+from tusou.settings import Settings
+
+_DATA = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the database and the pictures [TUSOU_DATA, ./data].",
+)
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command `--data`, turn it and the environment into `settings`, tell errors plainly."""
+
+    @_DATA
+    @wraps(function)
+    def run(data: Path | None, **options: Any) -> None:
+        try:
+            function(Settings.load(data=data), **options)
+        except TusouError as error:
+            raise click.ClickException(error.message) from error
+        except (ValueError, RuntimeError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+
+    return run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tusou")
+def main() -> None:
+    """tusou (图搜): an image-search server anyone can run.
+
+    Settings come from options, then from TUSOU_... environment variables (see docs/settings.md).
+    """
+
+
+def _register() -> None:
+    # Here, because each command module imports `command` from this one.
+    from tusou.cli.app import app
+    from tusou.cli.library import library
+    from tusou.cli.serve import serve
+
+    for entry in (serve, app, library):
+        main.add_command(entry)
+
+
+_register()

@@ -1,0 +1,5 @@
+"""`python -m tusou.cli`."""
+
+from tusou.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The domain: adding, finding, changing and deleting pictures."""

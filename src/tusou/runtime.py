@@ -1,0 +1,139 @@
+"""Composition root: settings choose the backends and everything is put together here."""
+
+import fcntl
+import logging
+import threading
+from contextlib import ExitStack, suppress
+from typing import IO, Self
+
+from tusou.accounts.apps import Apps
+from tusou.accounts.secrets import Vault
+from tusou.accounts.tokens import Tokens
+from tusou.settings import Settings
+from tusou.storage.blobs import FolderBlobs
+from tusou.storage.database import Database
+from tusou.storage.items import LibraryRow, Registry
+from tusou.vision import packs
+
+_log = logging.getLogger(__name__)
+
+_PACK = "base"  # the bundled model pack that fills new libraries
+
+
+class Office:
+    """What administration needs: the database, applications, tokens, the register of libraries.
+
+    Works beside a running server on the same folder, and starts without loading a model.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        settings.data.mkdir(parents=True, exist_ok=True)
+        self.database = Database(settings.database_url)
+        self.database.migrate()
+        self.apps = Apps(self.database, Vault(settings.data / "secret.key"))
+        self.tokens = Tokens(self.database, self.apps)
+        self.registry = Registry(self.database)
+        self.pack = packs.bundled()[_PACK].id
+
+    def create_library(self, app_id: int, service: str) -> LibraryRow:
+        """Make an application's library for a service, with the capacity of the settings.
+
+        Raises:
+            TusouError: APP_UNKNOWN, or ITEM_EXISTS.
+        """
+        app = self.apps.get(app_id)
+        return self.registry.create(app.id, service, self.pack, self.settings.library_capacity)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Runtime(Office):
+    """A whole server without its HTTP: the office, the models and the open libraries."""
+
+    def __init__(self, settings: Settings) -> None:
+        # Here and not above: administration must not wait for models to load.
+        from tusou.images.fetch import Fetcher
+        from tusou.index.embedded import EmbeddedIndex
+        from tusou.library.catalogue import Catalogue
+        from tusou.library.feedback import Feedback
+        from tusou.library.library import Tools
+        from tusou.library.pipelines import EmbeddingPipeline, LocalPipeline
+        from tusou.vision.embed import Embedder
+
+        with ExitStack() as undo:
+            settings.data.mkdir(parents=True, exist_ok=True)
+            self._lock_file = undo.enter_context(_sole_server(settings))
+            super().__init__(settings)
+            undo.callback(super().close)
+            self.blobs = FolderBlobs(settings.data / "blobs")
+            embedder = Embedder(packs.bundled()[_PACK])
+            undo.callback(embedder.close)
+            fetcher = Fetcher(allowed_networks=settings.fetch_allow, seconds=settings.fetch_seconds)
+            undo.callback(fetcher.close)
+            self.catalogue = Catalogue(
+                self.database,
+                {
+                    "embedding": EmbeddingPipeline(embedder),
+                    "local": LocalPipeline(embedder, settings.candidates),
+                },
+                self.pack,
+                Tools(
+                    fetcher=fetcher,
+                    blobs=self.blobs,
+                    store_originals=settings.store_originals,
+                    make_index=lambda: EmbeddedIndex(embedder.dimension),
+                ),
+            )
+            undo.callback(self.catalogue.close)
+            self.feedback = Feedback(self.database, self.blobs)
+            self.ready = threading.Event()
+            self._loader: threading.Thread | None = None
+            self._undo = undo.pop_all()
+
+    def start(self) -> None:
+        """Load all libraries in the background, once; `ready` is set when that is done."""
+        if self._loader is None:
+            self._loader = threading.Thread(target=self._load, name="tusou-load", daemon=True)
+            self._loader.start()
+
+    def close(self) -> None:
+        """Close everything, in the reverse order of opening."""
+        self._undo.close()
+
+    def _load(self) -> None:
+        from tusou.library.reconcile import sweep
+
+        try:
+            self.catalogue.open_all()
+        except Exception:
+            _log.exception("not every library could be loaded; those are tried again when asked")
+        self.ready.set()
+        with suppress(Exception):  # tidying only; the next start tries again
+            sweep(self.database, self.blobs)
+
+
+def _sole_server(settings: Settings) -> IO[str]:
+    """Hold the folder: two servers on it would each miss what the other adds.
+
+    Raises:
+        RuntimeError: another server holds it.
+    """
+    file = (settings.data / "server.lock").open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise RuntimeError(
+            f"another tusou server is running on {settings.data.absolute()}; "
+            "stop it, or give this one a folder of its own with --data"
+        ) from None
+    return file

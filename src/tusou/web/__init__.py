@@ -1,0 +1,1 @@
+"""HTTP: the compatible interface, its inputs and its envelope."""

@@ -1,0 +1,61 @@
+"""The HTTP application: routes put together, health, and the last resort for errors."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio import to_thread
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tusou import __version__
+from tusou.runtime import Runtime
+from tusou.web.answers import answer, failure
+from tusou.web.compat import Compat, unknown_call
+from tusou.web.log import RequestLog
+
+_CONTRACT = ("/rest/", "/rpc/", "/oauth/")
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    """The application of a runtime; it starts the runtime and closes it."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        runtime.start()
+        yield
+        await to_thread.run_sync(runtime.close)
+
+    app: FastAPI = FastAPIOffline(
+        title="tusou 图搜",
+        version=__version__,
+        summary="Image search with the API of Baidu's image search",
+        lifespan=lifespan,
+    )
+    app.include_router(Compat(runtime).router)
+
+    @app.get("/healthz", include_in_schema=False)
+    def alive(request: Request) -> Response:
+        return answer(request, {"status": "ok"})
+
+    @app.get("/readyz", include_in_schema=False)
+    def ready(request: Request) -> Response:
+        if runtime.ready.is_set():
+            return answer(request, {"status": "ready"})
+        return answer(request, {"status": "starting"}, status=503)
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        # The contract answers 200 always; elsewhere a wrong path is an ordinary 404.
+        inside = request.url.path.startswith(_CONTRACT)
+        problem = unknown_call(request.url.path)
+        return failure(request, problem, status=200 if inside else error.status_code)
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> Response:
+        return failure(request, error, status=500)
+
+    app.add_middleware(RequestLog)
+    return app

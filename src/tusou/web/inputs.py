@@ -1,0 +1,370 @@
+"""What clients send: bodies of three kinds, and every parameter checked and named on refusal."""
+
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+
+from tusou.errors import Problem, TusouError
+from tusou.services import Service
+from tusou.types import ClassFilter, ClassTerm, ContSign, Source, Url
+
+_IMAGE_LIMIT = 4 << 20
+# The picture at its limit, and room for the other fields and for multipart's own words.
+_BODY_LIMIT = _IMAGE_LIMIT + (256 << 10)
+# A client that sends more than allowed reads its answer only after it has sent all of it.
+_DRAIN_LIMIT = 64 << 20
+_BRIEF_LIMIT = 256
+_URL_LIMIT = 1024
+_SIGNS_LIMIT = 100
+_CLASS_RANGE = range(1, 1 << 16)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One parameter as it came."""
+
+    data: bytes
+    sent: int
+    """Bytes on the wire, before percent-decoding."""
+    is_file: bool = False
+    """A part of a multipart body with a file name: the picture itself, not its base64."""
+
+
+class Fields(dict[str, Value]):
+    """The parameters of a request; an empty one counts as not sent."""
+
+    def text(self, name: str) -> str | None:
+        """A parameter's text.
+
+        Raises:
+            TusouError: INVALID_PARAM, it is not UTF-8.
+        """
+        value = self.get(name)
+        if value is None or not value.data:
+            return None
+        try:
+            return value.data.decode()
+        except UnicodeDecodeError:
+            raise TusouError(Problem.INVALID_PARAM, f"param {name} is not UTF-8 text") from None
+
+    def integer(self, name: str, low: int, high: int) -> int | None:
+        """A whole number from `low` to `high`.
+
+        Raises:
+            TusouError: INVALID_PARAM.
+        """
+        text = self.text(name)
+        if text is None:
+            return None
+        if re.fullmatch(r"\s*-?\d{1,10}\s*", text, re.ASCII) is None or not (
+            low <= int(text) <= high
+        ):
+            raise TusouError(
+                Problem.INVALID_PARAM,
+                f"param {name} must be a whole number from {low} to {high}, not {_quote(text)}",
+            )
+        return int(text)
+
+
+async def read_fields(request: Request) -> Fields:
+    """Read a body: urlencoded, JSON or multipart, whatever the client's Content-Type.
+
+    Raises:
+        TusouError: IMAGE_SIZE, INVALID_PARAM.
+    """
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = await read_body(request)
+    if media == "multipart/form-data":
+        return await _multipart(request, body)
+    # Programs made by hand often post JSON under the form type; no form begins like this.
+    if media == "application/json" or body[:1] == b"{":
+        return _json(body)
+    return _urlencoded(body)
+
+
+async def read_body(request: Request) -> bytes:
+    """Read the body up to its limit.
+
+    Raises:
+        TusouError: IMAGE_SIZE, it is longer.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= _BODY_LIMIT:
+            chunks.append(chunk)
+        elif size > _DRAIN_LIMIT:
+            break
+        else:
+            chunks.clear()
+    if size > _BODY_LIMIT:
+        raise TusouError(Problem.IMAGE_SIZE, "the request is larger than a picture of 4 MiB needs")
+    return b"".join(chunks)
+
+
+def _urlencoded(body: bytes) -> Fields:
+    fields = Fields()
+    for pair in body.split(b"&"):
+        name, _, value = pair.partition(b"=")
+        if name:
+            fields.setdefault(
+                _unquote(name).decode(errors="replace"), Value(_unquote(value), len(value))
+            )
+    return fields
+
+
+def _unquote(data: bytes) -> bytes:
+    return unquote_to_bytes(data.replace(b"+", b" "))
+
+
+def _json(body: bytes) -> Fields:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise TusouError(Problem.INVALID_PARAM, "the body is not JSON") from None
+    if not isinstance(document, dict):
+        raise TusouError(Problem.INVALID_PARAM, "the body is not a JSON object")
+    fields = Fields()
+    for name, value in document.items():
+        if value is not None:
+            data = _json_text(value).encode(errors="replace")
+            fields[name] = Value(data, len(data))
+    return fields
+
+
+def _json_text(value: Any) -> str:
+    """A JSON value as the form would have it: 5 → "5", [100, 11] → "100,11", text as it is."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(part, int | str) for part in value):
+        return ",".join(map(str, value))
+    return json.dumps(value, ensure_ascii=False)
+
+
+async def _multipart(request: Request, body: bytes) -> Fields:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    fields = Fields()
+    try:
+        form = await Request(request.scope, receive).form(
+            max_files=4, max_fields=32, max_part_size=_BODY_LIMIT
+        )
+    except (MultiPartException, KeyError) as error:
+        raise TusouError(Problem.INVALID_PARAM, "the multipart body is malformed") from error
+    for name, part in form.multi_items():
+        if isinstance(part, UploadFile):
+            data = await part.read()
+            fields.setdefault(name, Value(data, len(data), is_file=True))
+        else:
+            fields.setdefault(name, Value(part.encode(), len(part)))
+    await form.close()
+    return fields
+
+
+def image(value: Value) -> bytes:
+    """A picture's bytes from the `image` parameter.
+
+    Raises:
+        TusouError: IMAGE_SIZE, IMAGE_EMPTY or BASE64.
+    """
+    if value.sent > _IMAGE_LIMIT:
+        raise TusouError(
+            Problem.IMAGE_SIZE,
+            f"param image has {value.sent} bytes as sent; at most {_IMAGE_LIMIT} (4 MiB) are taken",
+        )
+    data = value.data if value.is_file else decode_base64(value.data)
+    if not data:
+        raise TusouError(Problem.IMAGE_EMPTY)
+    return data
+
+
+def decode_base64(data: bytes) -> bytes:
+    """Decode base64 as clients write it: a data: header, line breaks, no padding, `-` and `_`.
+
+    A `+` that was not percent-encoded has become a space on the way, so a space is read as `+`.
+
+    Raises:
+        TusouError: BASE64.
+    """
+    text = data.strip()
+    if text[:5].lower() == b"data:":
+        text = text.partition(b",")[2]
+    text = text.translate(bytes.maketrans(b" -_", b"++/"), delete=b"\r\n\t").rstrip(b"=")
+    try:
+        return binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
+    except binascii.Error:
+        raise TusouError(Problem.BASE64, "param image is not base64") from None
+
+
+def picture(fields: Fields) -> bytes | Url:
+    """The picture of an add or a search: `image` before `url`.
+
+    Raises:
+        TusouError: MISSING_PARAM, or what is wrong with the one sent.
+    """
+    source = _image_or_url(fields)
+    if source is None:
+        raise TusouError(Problem.MISSING_PARAM, "param image not exist; send image or url")
+    return source
+
+
+def source(fields: Fields, most_signs: int) -> Source:
+    """The picture of a delete or an update: `image` before `url` before `cont_sign`.
+
+    Raises:
+        TusouError: MISSING_PARAM, or what is wrong with the one sent.
+    """
+    if (fetched := _image_or_url(fields)) is not None:
+        return fetched
+    text = fields.text("cont_sign")
+    if text is None:
+        raise TusouError(
+            Problem.MISSING_PARAM, "param image not exist; send image, url or cont_sign"
+        )
+    parts = [part for part in text.split(";") if part.strip()]
+    if not 1 <= len(parts) <= most_signs:
+        raise TusouError(
+            Problem.INVALID_PARAM,
+            f"param cont_sign has {len(parts)} signs; from 1 to {most_signs} are taken",
+        )
+    try:
+        return tuple(dict.fromkeys(map(ContSign.parse, parts)))
+    except ValueError as error:
+        raise TusouError(Problem.INVALID_PARAM, f"param cont_sign: {error}") from None
+
+
+def _image_or_url(fields: Fields) -> bytes | Url | None:
+    value = fields.get("image")
+    if value is not None and value.data:
+        return image(value)
+    url = fields.text("url")
+    if url is not None:
+        if len(url.encode()) > _URL_LIMIT:
+            raise TusouError(Problem.PARAM_TOO_LONG, f"param url has more than {_URL_LIMIT} bytes")
+        return Url(url)
+    if value is not None and "cont_sign" not in fields:
+        raise TusouError(Problem.IMAGE_EMPTY, "param image is empty")
+    return None
+
+
+def brief(fields: Fields) -> str | None:
+    """The brief, returned verbatim by searches.
+
+    Raises:
+        TusouError: INVALID_PARAM, it has over 256 bytes.
+    """
+    text = fields.text("brief")
+    if text is not None and len(text.encode()) > _BRIEF_LIMIT:
+        raise TusouError(
+            Problem.INVALID_PARAM,
+            f"brief too long, it has {len(text.encode())} bytes of UTF-8 and may have "
+            f"{_BRIEF_LIMIT}",
+        )
+    if text is not None and "\0" in text:
+        raise TusouError(Problem.INVALID_PARAM, "param brief holds a NUL character")
+    return text
+
+
+def required_brief(fields: Fields) -> str:
+    """The brief of an add.
+
+    Raises:
+        TusouError: MISSING_PARAM or INVALID_PARAM.
+    """
+    text = brief(fields)
+    if text is None:
+        raise TusouError(Problem.MISSING_PARAM, "param brief not exist")
+    return text
+
+
+def classes(fields: Fields, service: Service) -> tuple[int | None, int | None]:
+    """The two classes a picture is given; None where nothing was said of one.
+
+    Raises:
+        TusouError: INVALID_PARAM.
+    """
+    if len(service.class_fields) == 2:
+        own = tuple(_class(fields, name) for name in service.class_fields)
+        if own != (None, None):
+            return own[0], own[1]
+    tags = _tags(fields)
+    if not tags:
+        return None, None
+    # A tag list is given whole: a single tag leaves no second one behind.
+    return (tags[0], tags[1] if len(tags) == 2 else 0)
+
+
+def class_filter(fields: Fields, service: Service) -> ClassFilter | None:
+    """The classes a search is limited to; None: all pictures.
+
+    Raises:
+        TusouError: INVALID_PARAM.
+    """
+    logic = fields.integer("tag_logic", 0, 1)
+    if len(service.class_fields) == 2:
+        given = classes(fields, service)
+        terms = tuple(
+            ClassTerm(value, dimension)
+            for value, dimension in zip(given, _DIMENSIONS, strict=True)
+            if value
+        )
+    else:
+        terms = tuple(ClassTerm(tag, None) for tag in _tags(fields))
+    return ClassFilter(terms, "any" if logic == 1 else "all") if terms else None
+
+
+_DIMENSIONS: tuple[Any, Any] = (0, 1)
+
+
+def page(fields: Fields, service: Service) -> tuple[int, int]:
+    """The first result asked for and how many.
+
+    Raises:
+        TusouError: INVALID_PARAM.
+    """
+    first = fields.integer("pn", 0, service.most_results - 1)
+    count = fields.integer("rn", 1, service.most_results)
+    return first or 0, count or service.default_results
+
+
+def update_signs(fields: Fields) -> Source:
+    """The picture of an update: one."""
+    return source(fields, 1)
+
+
+def delete_signs(fields: Fields) -> Source:
+    """The pictures of a delete: one by picture, or a list of signs."""
+    return source(fields, _SIGNS_LIMIT)
+
+
+def _class(fields: Fields, name: str) -> int | None:
+    return fields.integer(name, _CLASS_RANGE[0], _CLASS_RANGE[-1])
+
+
+def _tags(fields: Fields) -> list[int]:
+    text = fields.text("tags")
+    if text is None:
+        return []
+    parts = [part.strip() for part in text.split(",")]
+    wrong = [part for part in parts if not re.fullmatch(r"\d{1,5}", part, re.ASCII)]
+    wrong += [part for part in parts if part not in wrong and int(part) not in _CLASS_RANGE]
+    if wrong or len(parts) > 2:
+        raise TusouError(
+            Problem.INVALID_PARAM,
+            "param tags must be one or two whole numbers from 1 to 65535 with a comma between, "
+            f"not {_quote(text)}",
+        )
+    return list(map(int, parts))
+
+
+def _quote(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:40] + "…")
