@@ -33,17 +33,15 @@ def _flag(text: str) -> bool:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise ValueError("write a whole number of at least 1")
-    return number
+    return int(text)
 
 
 def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number < 1 << 16:
+    if not text.isdecimal() or int(text) >= 1 << 16:
         raise ValueError("write a port from 0 to 65535")
-    return number
+    return int(text)
 
 
 def _setting(default: Any, parse: Any, help: str, chinese: str) -> Any:

@@ -50,9 +50,11 @@ class Apps:
         """Make an application; returns it and its secret key.
 
         Raises:
-            TusouError: UNKNOWN_SERVICE.
+            TusouError: UNKNOWN_SERVICE; INVALID_PARAM, the name is empty.
         """
         names = tuple(dict.fromkeys(services))
+        if not name.strip():
+            raise TusouError(Problem.INVALID_PARAM, "an application needs a name")
         for service in names:
             if service not in SERVICES:
                 raise TusouError(

@@ -28,7 +28,10 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             function(Settings.load(data=data), **options)
         except TusouError as error:
             raise click.ClickException(error.message) from error
-        except (ValueError, RuntimeError, OSError) as error:
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{where}{error.strerror or error}") from error
+        except (ValueError, RuntimeError) as error:
             raise click.ClickException(str(error)) from error
 
     return run

@@ -31,7 +31,11 @@ def app() -> None:
 @command
 def create(settings: Settings, name: str, services: str, as_json: bool) -> None:
     """Make an application called NAME and show its keys."""
-    ticked = list(SERVICES) if services == "all" else [part.strip() for part in services.split(",")]
+    ticked = (
+        list(SERVICES)
+        if services == "all"
+        else [part.strip() for part in services.split(",") if part.strip()]
+    )
     with Office(settings) as office:
         made, secret = office.apps.create(name, ticked)
     _show(made, secret, as_json)

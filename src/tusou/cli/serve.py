@@ -1,21 +1,21 @@
 """`tusou serve`: run the server."""
 
 import logging
+import os
+import signal
 import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import click
-import uvicorn
 
 from tusou.cli import command
 from tusou.errors import Problem, TusouError
 from tusou.runtime import Runtime
 from tusou.services import SERVICES
 from tusou.settings import Settings
-from tusou.web.app import create_app
-from tusou.web.log import JsonLines
 
 _DEMO_SERVICE = SERVICES["similar"]
 
@@ -32,10 +32,17 @@ _DEMO_SERVICE = SERVICES["similar"]
 @command
 def serve(settings: Settings, host: str | None, port: int | None, demo: Path | None) -> None:
     """Run the server until it is told to stop; requests in flight are finished first."""
+    # Here and not above: the other commands must not wait for these to load.
+    import uvicorn
+
+    from tusou.web.app import create_app
+
     settings = replace(
         settings, host=host or settings.host, port=settings.port if port is None else port
     )
     _log_as_json()
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked, _stop)
     listener = _listen(settings)
     address = _address(settings, listener)
     try:
@@ -57,6 +64,15 @@ def serve(settings: Settings, host: str | None, port: int | None, demo: Path | N
         listener.close()
 
 
+def _stop(*_: object) -> NoReturn:
+    """Being told to stop is no failure; uvicorn raises the signal again when it has stopped.
+
+    Before uvicorn runs nobody waits for an answer, and leaving Python in good order while other
+    threads load models can abort or hang.
+    """
+    os._exit(0)
+
+
 def _listen(settings: Settings) -> socket.socket:
     """Take the port before anything else, so that a taken one is told in one line."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -70,7 +86,7 @@ def _listen(settings: Settings) -> socket.socket:
         listener.close()
         raise RuntimeError(
             f"cannot listen on {settings.host} port {settings.port}: {error.strerror}; "
-            "choose another with --host and --port"
+            "choose another with --port or TUSOU_PORT"
         ) from error
     return listener
 
@@ -82,10 +98,12 @@ def _address(settings: Settings, listener: socket.socket) -> str:
 
 
 def _log_as_json() -> None:
+    from tusou.web.log import JsonLines
+
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for chatty in ("alembic", "faiss"):
+    for chatty in ("alembic", "faiss", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

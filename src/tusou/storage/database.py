@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
-from pathlib import Path
 from typing import Any
 
 from alembic import command
@@ -15,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tusou.errors import Problem, TusouError
@@ -32,7 +31,15 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self._sqlite = make_url(url).get_backend_name() == "sqlite"
+        """Prepare to connect; nothing is opened yet.
+
+        Raises:
+            ValueError: the URL is none that SQLAlchemy knows.
+        """
+        try:
+            self._sqlite = make_url(url).get_backend_name() == "sqlite"
+        except ArgumentError:
+            raise ValueError("the database setting is not an SQLAlchemy URL") from None
         options: dict[str, Any] = {"pool_size": 16, "max_overflow": 16, "pool_timeout": 10}
         if self._sqlite:
             options["connect_args"] = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
@@ -60,8 +67,16 @@ class Database:
         """Bring the tables to this version's form; does nothing where they have it already.
 
         Raises:
-            RuntimeError: the database was written by a newer version.
+            RuntimeError: it cannot be opened, or was written by a newer version.
         """
+        try:
+            self._migrate()
+        except DBAPIError as error:
+            raise RuntimeError(
+                f"cannot open the database {self.engine.url!r}: {error.orig}"
+            ) from error
+
+    def _migrate(self) -> None:
         with self._writer, as_file(files("tusou.storage") / "migrations") as folder:
             config = Config()
             config.set_main_option("script_location", str(folder))
@@ -141,11 +156,3 @@ def _patiently(cursor: sqlite3.Cursor, statement: str) -> None:
             if attempt == 49:
                 raise
             time.sleep(0.05)
-
-
-def sqlite_path(url: str) -> Path | None:
-    """The file of an SQLite URL; None for another database."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        return None
-    return Path(parsed.database)

@@ -1,0 +1,21 @@
+"""Fixtures that several folders of tests use."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.server import Caller, Server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that need no settings of their own."""
+    running = Server(tmp_path_factory.mktemp("server") / "data")
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture
+def caller(server: Server) -> Caller:
+    """A new application with all five libraries."""
+    return server.caller()

@@ -1,0 +1,1 @@
+"""What tests share: pictures drawn by code, and a real server to talk to."""

@@ -1,0 +1,130 @@
+"""A real server in a process of its own, and a plain client for it."""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tusou.runtime import Office
+from tusou.services import SERVICES
+from tusou.settings import Settings
+
+Answer = dict[str, Any]
+
+
+def b64(data: bytes) -> str:
+    """Base64 text."""
+    return base64.b64encode(data).decode()
+
+
+@dataclass
+class Caller:
+    """An application, calling with its token."""
+
+    http: httpx.Client
+    app_id: int
+    api_key: str
+    secret_key: str
+    token: str
+
+    def call(self, service: str, operation: str, **fields: Any) -> Answer:
+        """One call; bytes are sent as base64."""
+        form = {
+            name: b64(value) if isinstance(value, bytes) else value
+            for name, value in fields.items()
+        }
+        return self.post(f"{SERVICES[service].prefix}/{operation}", data=form)
+
+    def post(self, path: str, **options: Any) -> Answer:
+        """Post to a path with the token."""
+        response = self.http.post(path, params={"access_token": self.token}, **options)
+        assert response.status_code == 200
+        answer = response.json()
+        assert isinstance(answer["log_id"], int)
+        return dict(answer)
+
+
+class Server:
+    """`tusou serve` on a free port of 127.0.0.1."""
+
+    def __init__(self, data: Path, environ: Mapping[str, str] | None = None) -> None:
+        self.data = data
+        self.log = data.with_suffix(".log")
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tusou.cli", "serve", "--data", str(data), "--port", "0"],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, **(environ or {})},
+            )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert "listening on " in line, self.log.read_text()
+        self.address = line.split("listening on ")[1].split()[0]
+        self.http = httpx.Client(base_url=self.address, timeout=60, trust_env=False)
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Wait for the libraries to be loaded."""
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            try:
+                if self.http.get("/readyz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError(self.log.read_text())
+
+    def office(self) -> Office:
+        """Administration beside the running server, as the command line does it."""
+        return Office(Settings.load({}, data=self.data))
+
+    def caller(self, *services: str, libraries: bool = True) -> Caller:
+        """A new application with libraries for some services, or for all."""
+        with self.office() as office:
+            app, secret = office.apps.create("test", services or SERVICES)
+            if libraries:
+                for service in services or SERVICES:
+                    office.create_library(app.id, service)
+        return Caller(self.http, app.id, app.api_key, secret, self.token(app.api_key, secret))
+
+    def token(self, api_key: str, secret_key: str) -> str:
+        """An access token from the token endpoint."""
+        query = {
+            "grant_type": "client_credentials",
+            "client_id": api_key,
+            "client_secret": secret_key,
+        }
+        return str(self.http.get("/oauth/2.0/token", params=query).json()["access_token"])
+
+    def log_lines(self) -> list[Answer]:
+        """What the server has logged."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def stop(self) -> int:
+        """Ask the server to stop and wait; returns its exit status."""
+        self.http.close()
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(60)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return status
+
+    def kill(self) -> None:
+        """Kill the server as a power cut would."""
+        self.http.close()
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()

@@ -1,0 +1,148 @@
+"""The table of who may import whom, and which module owns which foreign library."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src"
+LEAVES = {"errors", "types", "services", "settings"}
+
+MAY_IMPORT = {
+    "errors": set[str](),
+    "types": set[str](),
+    "services": set[str](),
+    "settings": {"services"},
+    "images": LEAVES,
+    "vision": LEAVES,
+    "index": LEAVES,
+    "storage": LEAVES,
+    "accounts": LEAVES | {"storage"},
+    "library": LEAVES | {"images", "vision", "index", "storage"},
+    "runtime": LEAVES | {"images", "vision", "index", "storage", "accounts", "library"},
+    "web": LEAVES | {"library", "accounts", "runtime"},
+    # `serve` starts the web application; nothing else of the command line needs it.
+    "cli": LEAVES | {"runtime", "accounts", "web"},
+}
+
+# A foreign library lives in the modules named here and nowhere else.
+OWNERS = {
+    "faiss": ("index.",),
+    "onnxruntime": ("vision.session",),
+    "cv2": ("vision.",),
+    "PIL": ("images.",),
+    "httpcore": ("images.fetch",),
+    "sqlalchemy": ("storage.", "accounts.", "library.feedback"),
+    "alembic": ("storage.",),
+    "cryptography": ("accounts.secrets",),
+    "fastapi": ("web.",),
+    "fastapi_offline": ("web.app",),
+    "starlette": ("web.",),
+    "anyio": ("web.",),
+    "click": ("cli",),
+    "uvicorn": ("cli.serve",),
+    "numpy": ("types", "vision.", "index.", "images.", "storage.items", "library."),
+}
+
+
+def _modules() -> dict[str, ast.Module]:
+    modules = {}
+    for path in sorted((SOURCE / "tusou").rglob("*.py")):
+        if "migrations" in path.parts:
+            continue
+        name = ".".join(path.relative_to(SOURCE / "tusou").with_suffix("").parts)
+        name = name.removesuffix("__init__").removesuffix(".")
+        modules[name] = ast.parse(path.read_text("utf-8"))
+    return modules
+
+
+MODULES = _modules()
+
+
+def _imports(tree: ast.Module) -> set[str]:
+    names = set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            base = node.module or ""
+            names |= {f"{base}.{alias.name}" for alias in node.names}
+    return names
+
+
+def _ours(tree: ast.Module) -> set[str]:
+    """The modules of this package that one imports."""
+    found = set[str]()
+    for name in _imports(tree):
+        parts = name.split(".")
+        if parts[0] == "tusou" and len(parts) > 1:
+            full = ".".join(parts[1:])
+            found.add(full if full in MODULES else full.rpartition(".")[0])
+    return found - {""}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name])
+def test_imports_point_one_way(module: str) -> None:
+    package = module.split(".")[0]
+    others = {name.split(".")[0] for name in _ours(MODULES[module])} - {package, "__version__"}
+    assert others <= MAY_IMPORT[package], f"{module} must not import {others - MAY_IMPORT[package]}"
+
+
+def test_modules_do_not_import_in_a_circle() -> None:
+    graph = {name: _ours(tree) & set(MODULES) for name, tree in MODULES.items()}
+    # The command group imports its commands at the end of its module, on purpose.
+    graph["cli"] = set()
+    while graph:
+        free = {name for name, targets in graph.items() if not targets & set(graph) - {name}}
+        assert free, f"a circle among {sorted(graph)}"
+        graph = {name: targets for name, targets in graph.items() if name not in free}
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_a_foreign_library_has_its_owners(library: str) -> None:
+    users = {
+        name
+        for name, tree in MODULES.items()
+        if any(used.split(".")[0] == library for used in _imports(tree))
+    }
+    strangers = {name for name in users if not f"{name}.".startswith(OWNERS[library])}
+    strangers -= set(OWNERS[library])
+    assert not strangers
+
+
+def test_every_foreign_library_is_in_the_table() -> None:
+    used = {name.split(".")[0] for tree in MODULES.values() for name in _imports(tree)}
+    assert used - set(sys.stdlib_module_names) - {"tusou"} <= set(OWNERS)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_says_what_it_owns(module: str) -> None:
+    assert ast.get_docstring(MODULES[module])
+
+
+def test_the_environment_is_read_in_settings_only() -> None:
+    readers = {name for name, tree in MODULES.items() if "environ" in ast.dump(tree)}
+    assert readers <= {"settings", "cli"}  # the command line names variables in its help
+
+
+def test_no_module_but_the_table_compares_a_services_name() -> None:
+    from tusou.services import SERVICES
+
+    for name, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Compare):
+                words = {part.value for part in ast.walk(node) if isinstance(part, ast.Constant)}
+                assert not words & set(SERVICES), f"{name} line {node.lineno}"
+
+
+def test_no_module_but_the_table_writes_an_error_code() -> None:
+    from tusou.errors import Problem
+
+    codes = {row.code for row in Problem if row.code > 1000}
+    for name, tree in MODULES.items():
+        if name == "errors":
+            continue
+        numbers = {part.value for part in ast.walk(tree) if isinstance(part, ast.Constant)}
+        assert not {number for number in numbers if isinstance(number, int)} & codes, name

@@ -1,0 +1,169 @@
+"""The official Python client, `baidu-aip`, unmodified except for where it sends."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from inspect import signature
+from typing import Any
+
+import pytest
+from aip import AipImageSearch
+from aip.base import AipBase
+from sqlalchemy import delete, select, update
+
+from support import round_trip
+from support.host import PictureHost
+from support.round_trip import Trip
+from support.server import Answer, Caller, Server, b64
+from tusou.services import SERVICES
+from tusou.storage.blobs import FolderBlobs
+from tusou.storage.tables import feedback, tokens
+from tusou.types import ContSign
+
+_CLOUD = "https://aip.baidubce.com"
+
+
+class PythonClient:
+    """The client and its names; `aip` is the official one."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.aip: Any = AipImageSearch(str(caller.app_id), caller.api_key, caller.secret_key)
+
+    def call(
+        self, method: str, subject: bytes | str, brief: str | None = None, **options: object
+    ) -> Answer:
+        """Some methods take the brief in its own place, the others among the options."""
+        function = getattr(self.aip, method)
+        if brief is None:
+            return dict(function(subject, options))
+        if "brief" in signature(function).parameters:
+            return dict(function(subject, brief, options))
+        return dict(function(subject, options | {"brief": brief}))
+
+    @property
+    def token(self) -> str:
+        """The access token that the client goes by."""
+        return str(self.aip._authObj["access_token"])
+
+
+Connect = Callable[[Server, Caller], PythonClient]
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
+    """Point the client at a server: its addresses are private attributes of its classes."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with ExitStack() as sessions:
+
+        def make(server: Server, caller: Caller) -> PythonClient:
+            for owner in (AipBase, AipImageSearch):
+                for name, value in list(vars(owner).items()):
+                    if isinstance(value, str) and value.startswith(_CLOUD):
+                        address = server.address + value.removeprefix(_CLOUD)
+                        monkeypatch.setattr(owner, name, address)
+            client = PythonClient(caller)
+            # The client never closes its session, which warnings as errors would hold against us.
+            sessions.callback(client.aip.s.close)
+            return client
+
+        yield make
+
+
+@pytest.fixture
+def client(connect: Connect, server: Server, caller: Caller) -> PythonClient:
+    """A client of a new application."""
+    return connect(server, caller)
+
+
+def test_the_round_trips_leave_no_method_of_the_client_out() -> None:
+    public = {name for name in vars(AipImageSearch) if not name.startswith("_")}
+    assert public == round_trip.methods()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_library_is_filled_searched_changed_and_emptied(
+    client: PythonClient, service: str
+) -> None:
+    Trip(client, service).with_pictures()
+    assert client.token.startswith("24.")  # it went by token, not by signature
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_same_by_url(connect: Connect, open_server: Server, service: str) -> None:
+    client = connect(open_server, open_server.caller(service))
+    with PictureHost(round_trip.PICTURES) as host:
+        Trip(client, service).with_urls({name: host.url(name) for name in round_trip.PICTURES})
+
+
+def test_an_error_comes_back_as_an_answer(client: PythonClient) -> None:
+    answer = client.call("similarAdd", b"no picture", "brief")
+    assert answer["error_code"] == 216201
+    assert answer["error_msg"].startswith("image format error")
+
+
+@pytest.mark.parametrize("fate", ["revoked", "expired"])
+def test_a_token_that_died_is_renewed_unnoticed(
+    client: PythonClient, server: Server, caller: Caller, fate: str
+) -> None:
+    client.call("similarAdd", round_trip.A, "a")
+    old = client.token
+    own = tokens.c.app_id == caller.app_id
+    end = {
+        "revoked": delete(tokens).where(own),
+        "expired": update(tokens).where(own).values(expires=tokens.c.expires - 2_592_000),
+    }
+    with server.office() as office, office.database.write() as connection:
+        connection.execute(end[fate])
+    assert client.call("similarSearch", round_trip.A)["result"][0]["brief"] == "a"
+    assert client.token != old
+    codes = [
+        line.get("error_code") for line in server.log_lines() if line.get("app_id") == caller.app_id
+    ]
+    assert codes == [None, None]  # the refused call has no application
+
+
+# When it signs, the client asks for the time in a way that Python 3.12 warns of.
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
+def test_an_old_key_gets_no_new_token(client: PythonClient, server: Server, caller: Caller) -> None:
+    client.call("similarAdd", round_trip.A, "a")
+    with server.office() as office:
+        office.apps.reset_key(caller.app_id)
+    # Refused a token, the client repeats the call without, and signs from then on.
+    codes = [client.call("similarSearch", round_trip.A)["error_code"] for _ in range(2)]
+    assert codes == [100, 14]
+
+
+def test_feedback_is_kept_with_picture_and_score(
+    client: PythonClient, server: Server, caller: Caller
+) -> None:
+    for picture, brief in ((round_trip.A, "a"), (round_trip.B, "b")):
+        client.call("productAdd", picture, brief)
+    search = client.call("productSearch", round_trip.A2)
+    first, second = search["result"]
+    full = {
+        "log_id": search["log_id"],
+        "cont_sign": second["cont_sign"],
+        "correct": False,
+        "image": b64(round_trip.A2),
+        "备注": "不是同一款",
+    }
+    for said in (json.dumps([full, {"log_id": search["log_id"], "correct": "1"}]), "很好用"):
+        assert set(client.aip.report(said)) == {"log_id"}
+    assert client.aip.report("")["error_code"] == 216101
+
+    with server.office() as office, office.database.read() as connection:
+        rows = connection.execute(
+            select(feedback).where(feedback.c.app_id == caller.app_id).order_by(feedback.c.id)
+        ).all()
+    of_second, of_first, words = rows
+    assert (of_second.service, of_second.log_id) == ("product", search["log_id"])
+    assert str(ContSign.from_int(of_second.sign)) == second["cont_sign"]
+    assert of_second.score == pytest.approx(second["score"], abs=1e-6)
+    assert of_second.correct is False
+    assert FolderBlobs(server.data / "blobs").get(of_second.blob) == round_trip.A2
+    assert json.loads(of_second.payload)["备注"] == "不是同一款"
+    # A report of a search that names no picture speaks of its first.
+    assert str(ContSign.from_int(of_first.sign)) == first["cont_sign"]
+    assert of_first.score == pytest.approx(first["score"], abs=1e-6)
+    assert of_first.correct is True
+    assert json.loads(words.payload) == {"text": "很好用"}
