@@ -1,0 +1,1 @@
+"""Pictures: bytes or a URL in, a checked picture out."""

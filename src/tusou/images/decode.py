@@ -1,0 +1,138 @@
+"""Bytes into a checked, upright, opaque RGB picture; the only module that knows Pillow.
+
+Pictures are shown the way a browser shows them, colour profiles aside, which are ignored.
+"""
+
+import hashlib
+import struct
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+from PIL.Image import Transpose
+
+from tusou.errors import Problem, TusouError
+from tusou.images import containers
+from tusou.services import Service
+from tusou.types import ContSign, Picture, Rgb
+
+MOST_BYTES = 4 << 20
+"""Of a picture file. Source: shared contract, section 1."""
+
+_BROKEN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    SyntaxError,
+    SystemError,
+    TypeError,
+    ValueError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+"""What Pillow raises at broken pictures; not MemoryError, which is no fault of the picture."""
+
+_UPRIGHT = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+"""EXIF orientation → what sets the picture upright."""
+
+
+def decode(data: bytes, service: Service) -> Picture:
+    """Decode a PNG, JPEG or BMP file; `rgb` of the answer is read-only and C-contiguous.
+
+    Raises:
+        TusouError: IMAGE_EMPTY, IMAGE_FORMAT, or IMAGE_SIZE (the file, or a side or the aspect by
+            the limits of `service`; found out before any pixel is decoded).
+    """
+    if not data:
+        raise TusouError(Problem.IMAGE_EMPTY)
+    if len(data) > MOST_BYTES:
+        raise TusouError(
+            Problem.IMAGE_SIZE, f"the file has {len(data)} bytes, at most {MOST_BYTES} are taken"
+        )
+    container = containers.read(data)
+    _check_size(*container.seen_size, service)
+    rgb = _draw(container)
+    return Picture(rgb, sign(rgb), data, container.media_type)
+
+
+def sign(rgb: Rgb) -> ContSign:
+    """Sign decoded pixels: the same pixels give the same sign, whatever file they came in."""
+    height, width = rgb.shape[:2]
+    digest = hashlib.blake2b(struct.pack(">II", width, height))
+    digest.update(np.ascontiguousarray(rgb).reshape(-1).data)
+    return ContSign(*struct.unpack(">II", digest.digest()[:8]))
+
+
+def thumbnail(rgb: Rgb, side: int = 320) -> bytes:
+    """Shrink a picture into a square of `side` pixels, keeping its aspect, as a JPEG file."""
+    image = Image.fromarray(rgb)
+    image.thumbnail((side, side))
+    file = BytesIO()
+    image.save(file, "JPEG", quality=85)
+    return file.getvalue()
+
+
+def _check_size(width: int, height: int, service: Service) -> None:
+    shortest, longest = sorted((width, height))
+    if shortest < service.shortest_side:
+        limit = f"the shorter side needs at least {service.shortest_side}"
+    elif longest > service.longest_side:
+        limit = f"the longer side may have at most {service.longest_side}"
+    elif service.largest_aspect is not None and longest > service.largest_aspect * shortest:
+        limit = f"the longer side may be at most {service.largest_aspect:g} times the shorter"
+    else:
+        return
+    raise TusouError(Problem.IMAGE_SIZE, f"the picture has {width} x {height} pixels, {limit}")
+
+
+def _draw(container: containers.Container) -> Rgb:
+    try:
+        with Image.open(BytesIO(container.stream), formats=[container.format]) as image:
+            image.load()
+            opaque = _flatten(image)
+            if container.orientation in _UPRIGHT:
+                opaque = opaque.transpose(_UPRIGHT[container.orientation])
+            return np.ascontiguousarray(opaque)
+    except _BROKEN as error:
+        raise TusouError(
+            Problem.IMAGE_FORMAT, f"the {container.format} picture is broken or cut short"
+        ) from error
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """Turn any mode that Pillow has for the three formats into RGB, lying on white."""
+    if image.mode == "I;16":
+        return _flatten_grey16(image)
+    if not image.has_transparency_data or _has_unused_alpha(image):
+        # Pillow takes all CMYK JPEGs for inverted ones, as Adobe writes them; so do browsers.
+        return image if image.mode == "RGB" else image.convert("RGB")
+    rgba = image.convert("RGBA")
+    white = Image.new("RGB", image.size, "white")
+    white.paste(rgba, mask=rgba.getchannel("A"))
+    return white
+
+
+def _flatten_grey16(image: Image.Image) -> Image.Image:
+    """Keep the high byte, which is what Pillow keeps of 16-bit colours; its own `convert` clips."""
+    deep = np.asarray(image)
+    grey = (deep >> 8).astype(np.uint8)
+    grey[deep == image.info.get("transparency", -1)] = 255
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _has_unused_alpha(image: Image.Image) -> bool:
+    """Whether a BMP's alpha channel is all zero: left so by its writer, and opaque to browsers."""
+    return (
+        image.format == "BMP" and image.mode == "RGBA" and image.getchannel("A").getbbox() is None
+    )
