@@ -1,0 +1,116 @@
+"""Time from starting the server to its first answer, with a full library, and search times then.
+
+Fills a database with made-up vectors (restart time does not depend on what they are), starts the
+server on it, and searches over HTTP with drawn pictures.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import insert, update
+from support.pictures import picture
+from support.server import Caller, Server
+
+from tusou.runtime import Office
+from tusou.settings import Settings
+from tusou.storage.tables import items, libraries, vectors
+from tusou.vision import packs
+
+PORTION = 10_000
+
+
+def main() -> None:
+    """Fill, start, ask, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=int, default=500_000)
+    parser.add_argument("--searches", type=int, default=100)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data"
+        with Office(Settings.load({}, data=data)) as office:
+            app, secret = office.apps.create("bench", ["similar"])
+            library = office.create_library(app.id, "similar")
+            fill(office, library.id, options.pictures)
+        size = (data / "tusou.db").stat().st_size
+        started = time.perf_counter()
+        server = Server(data)
+        token = server.token(app.api_key, secret)
+        caller = Caller(server.http, app.id, app.api_key, secret, token)
+        answer = caller.call("similar", "search", image=picture(0), rn=10)
+        first = time.perf_counter() - started
+        assert answer["result_num"] == 10, answer
+        print(f"{options.pictures:,} pictures, database {size / 1e9:.2f} GB")
+        print(f"first answer {first:.1f} s after the start")
+        report("searches while the index is being grouped", caller, options.searches)
+        time.sleep(60)
+        report("searches a minute later", caller, options.searches)
+        server.stop()
+
+
+def report(title: str, caller: Caller, searches: int) -> None:
+    """Search and print the median and 95th percentile of whole requests."""
+    times = []
+    for seed in range(searches):
+        data = picture(seed)
+        started = time.perf_counter()
+        caller.call("similar", "search", image=data, rn=10)
+        times.append((time.perf_counter() - started) * 1000)
+    print(
+        f"{title}: p50 {np.median(times):.0f} ms, p95 {np.percentile(times, 95):.0f} ms a request"
+    )
+
+
+def fill(office: Office, library_id: int, pictures: int) -> None:
+    """Write rows as adds would have, without computing features."""
+    random = np.random.default_rng(0)
+    dimension = packs.bundled()["base"].dimension
+    for start in range(1, pictures + 1, PORTION):
+        numbers = range(start, min(start + PORTION, pictures + 1))
+        rows = random.standard_normal((len(numbers), dimension))
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        data = rows.astype("<f2")
+        with office.database.write() as connection:
+            connection.execute(
+                insert(items),
+                [
+                    {
+                        "id": number,
+                        "library_id": library_id,
+                        "sign": number,
+                        "brief": f"picture {number}",
+                        "class1": number % 100 + 1,
+                        "class2": 0,
+                        "blob": "",
+                        "media_type": "image/jpeg",
+                        "bytes": 0,
+                        "width": 640,
+                        "height": 480,
+                        "created": 0,
+                        "updated": 0,
+                    }
+                    for number in numbers
+                ],
+            )
+            connection.execute(
+                insert(vectors),
+                [
+                    {
+                        "item_id": number,
+                        "pack": office.pack,
+                        "library_id": library_id,
+                        "vector": row.tobytes(),
+                    }
+                    for number, row in zip(numbers, data, strict=True)
+                ],
+            )
+    with office.database.write() as connection:
+        connection.execute(
+            update(libraries).where(libraries.c.id == library_id).values(size=pictures)
+        )
+
+
+if __name__ == "__main__":
+    main()
