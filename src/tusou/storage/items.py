@@ -145,7 +145,7 @@ class Items:
                 )
                 if not grown.rowcount:
                     raise TusouError(Problem.LIBRARY_FULL, "raise its capacity to add more")
-                key = connection.scalars(
+                key: int = connection.scalars(
                     insert(items)
                     .values(
                         library_id=self._library_id,

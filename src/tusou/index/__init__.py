@@ -1,0 +1,1 @@
+"""Vector indexes: caches of what SQL holds, behind one protocol (`base`)."""
