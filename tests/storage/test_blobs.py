@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tusou.errors import Problem, TusouError
 from tusou.storage.blobs import FolderBlobs, new_name
 
 
@@ -40,8 +41,9 @@ def test_a_write_that_fails_leaves_no_part_of_it(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(TusouError) as caught:
         blobs.put(new_name(), b"picture")
+    assert caught.value.problem is Problem.UNAVAILABLE
     assert list(blobs.names()) == []
 
 

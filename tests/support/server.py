@@ -69,10 +69,14 @@ class Server:
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert "listening on " in line, self.log.read_text()
-        self.address = line.split("listening on ")[1].split()[0]
+        self.address = line.partition("listening on ")[2].partition(" ")[0]
         self.http = httpx.Client(base_url=self.address, timeout=60, trust_env=False)
-        self.wait_until_ready()
+        try:
+            assert self.address, self.log.read_text()
+            self.wait_until_ready()
+        except BaseException:
+            self.kill()
+            raise
 
     def wait_until_ready(self) -> None:
         """Wait for the libraries to be loaded."""

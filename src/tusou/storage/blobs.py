@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from tusou.errors import Problem, TusouError
+
 _NAME = re.compile(r"[0-9a-f]{32}(\.[a-z]+)?")
 
 
@@ -19,7 +21,11 @@ class Blobs(Protocol):
     """Named byte strings, written once."""
 
     def put(self, name: str, data: bytes) -> None:
-        """Keep `data`; on disk when this returns, never there in part."""
+        """Keep `data`; on disk when this returns, never there in part.
+
+        Raises:
+            TusouError: UNAVAILABLE, the store takes nothing now.
+        """
         ...
 
     def get(self, name: str) -> bytes:
@@ -54,18 +60,12 @@ class FolderBlobs:
     def put(self, name: str, data: bytes) -> None:
         """Write beside, sync, rename: a crash leaves the old state or the new one."""
         path = self._path(name)
-        path.parent.mkdir(exist_ok=True)
-        part = path.with_name(f"{name}.{os.getpid()}.part")
         try:
-            with part.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            part.rename(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
+            path.parent.mkdir(exist_ok=True)
+            _write_beside(path, data)
+            _sync_folder(path.parent)
+        except OSError as error:
+            raise TusouError(Problem.UNAVAILABLE, "the picture store did not answer") from error
 
     def get(self, name: str) -> bytes:
         """Read a blob; KeyError where there is none."""
@@ -86,6 +86,19 @@ class FolderBlobs:
                     yield path.name, path.stat().st_mtime
                 except FileNotFoundError:  # deleted meanwhile
                     continue
+
+
+def _write_beside(path: Path, data: bytes) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _sync_folder(folder: Path) -> None:

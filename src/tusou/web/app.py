@@ -33,6 +33,8 @@ def create_app(runtime: Runtime) -> FastAPI:
         version=__version__,
         summary="Image search with the API of Baidu's image search",
         lifespan=lifespan,
+        redoc_url=None,  # ReDoc loads its logo from its makers' server
+        redirect_slashes=False,
     )
     app.include_router(Compat(runtime).router)
 

@@ -233,6 +233,8 @@ def _reports(fields: Fields) -> list[Report]:
         return []
     try:
         document = json.loads(text)
+        # What cannot be written again, such as half a surrogate pair, is kept as the words it is.
+        json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         document = text
     entries = document if isinstance(document, list) else [document]
@@ -245,7 +247,7 @@ def _report(entry: dict[str, Any]) -> Report:
     correct = entry.get("correct")
     try:
         return Report(
-            log_id=None if log_id is None else int(log_id),
+            log_id=None if log_id is None else _log_id(log_id),
             service=entry.get("service") if entry.get("service") in SERVICES else None,
             sign=None if sign is None else ContSign.parse(str(sign)),
             score=None if score is None else float(score),
@@ -255,3 +257,10 @@ def _report(entry: dict[str, Any]) -> Report:
         )
     except (ValueError, TypeError, OverflowError) as error:
         raise TusouError(Problem.INVALID_PARAM, f"param feedback: {error}") from None
+
+
+def _log_id(value: Any) -> int:
+    number = int(value)
+    if not 0 <= number < 1 << 53:
+        raise ValueError(f"log_id {str(value)[:40]} is none of ours")
+    return number

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from tusou.errors import Problem, TusouError
 from tusou.services import Service
@@ -93,18 +93,22 @@ async def read_body(request: Request) -> bytes:
     """Read the body up to its limit.
 
     Raises:
-        TusouError: IMAGE_SIZE, it is longer.
+        TusouError: IMAGE_SIZE, it is longer; INVALID_PARAM, it was called off.
     """
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= _BODY_LIMIT:
-            chunks.append(chunk)
-        elif size > _DRAIN_LIMIT:
-            break
-        else:
-            chunks.clear()
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size <= _BODY_LIMIT:
+                chunks.append(chunk)
+            elif size > _DRAIN_LIMIT:
+                break
+            else:
+                chunks.clear()
+    except ClientDisconnect:
+        # Nobody reads the answer; the log should say what happened, without a trace.
+        raise TusouError(Problem.INVALID_PARAM, "the client went away while sending") from None
     if size > _BODY_LIMIT:
         raise TusouError(Problem.IMAGE_SIZE, "the request is larger than a picture of 4 MiB needs")
     return b"".join(chunks)
@@ -128,15 +132,15 @@ def _unquote(data: bytes) -> bytes:
 def _json(body: bytes) -> Fields:
     try:
         document = json.loads(body)
+        if not isinstance(document, dict):
+            raise TusouError(Problem.INVALID_PARAM, "the body is not a JSON object")
+        texts = {name: _json_text(value) for name, value in document.items() if value is not None}
     except (ValueError, RecursionError):
         raise TusouError(Problem.INVALID_PARAM, "the body is not JSON") from None
-    if not isinstance(document, dict):
-        raise TusouError(Problem.INVALID_PARAM, "the body is not a JSON object")
     fields = Fields()
-    for name, value in document.items():
-        if value is not None:
-            data = _json_text(value).encode(errors="replace")
-            fields[name] = Value(data, len(data))
+    for name, text in texts.items():
+        data = text.encode(errors="replace")
+        fields[name] = Value(data, len(data))
     return fields
 
 
@@ -153,19 +157,21 @@ async def _multipart(request: Request, body: bytes) -> Fields:
     async def receive() -> dict[str, object]:
         return {"type": "http.request", "body": body, "more_body": False}
 
+    # Of the scope only what parsing needs: within an application Starlette raises HTTP errors.
+    scope = {"type": "http", "headers": request.scope["headers"]}
     fields = Fields()
     try:
-        form = await Request(request.scope, receive).form(
+        form = await Request(scope, receive).form(
             max_files=4, max_fields=32, max_part_size=_BODY_LIMIT
         )
-    except (MultiPartException, KeyError) as error:
+    except (MultiPartException, ValueError) as error:  # ValueError: of odd character sets
         raise TusouError(Problem.INVALID_PARAM, "the multipart body is malformed") from error
     for name, part in form.multi_items():
         if isinstance(part, UploadFile):
             data = await part.read()
             fields.setdefault(name, Value(data, len(data), is_file=True))
         else:
-            fields.setdefault(name, Value(part.encode(), len(part)))
+            fields.setdefault(name, Value(part.encode(errors="replace"), len(part)))
     await form.close()
     return fields
 
@@ -195,10 +201,12 @@ def decode_base64(data: bytes) -> bytes:
     Raises:
         TusouError: BASE64.
     """
-    text = data.strip()
-    if text[:5].lower() == b"data:":
+    text = data.translate(None, delete=b"\r\n\t")
+    if text.lstrip()[:5].lower() == b"data:":
         text = text.partition(b",")[2]
-    text = text.translate(bytes.maketrans(b" -_", b"++/"), delete=b"\r\n\t").rstrip(b"=")
+    if len(text) % 4 or text.rstrip().endswith(b"="):
+        text = text.strip()  # blanks around it; otherwise one at the end is a last "+"
+    text = text.translate(bytes.maketrans(b" -_", b"++/")).rstrip(b"=")
     try:
         return binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
     except binascii.Error:
