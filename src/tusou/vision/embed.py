@@ -1,0 +1,100 @@
+"""Embeddings: a picture becomes one vector of unit length; what looks alike lies close by."""
+
+from typing import Self
+
+import cv2
+import numpy as np
+
+from tusou.errors import Problem, TusouError
+from tusou.types import Rgb, Vector
+from tusou.vision.packs import Pack
+from tusou.vision.session import Batcher, Session
+
+GREY = 127
+"""Margins have the colour that image models take for zero."""
+
+
+class Embedder:
+    """One model pack at work; many threads may embed at once, and share the model's runs."""
+
+    def __init__(
+        self, pack: Pack, *, threads: int | None = None, largest: int = 8, waiting: int = 64
+    ) -> None:
+        """Load the pack's model.
+
+        Args:
+            pack: the model and what it takes and gives.
+            threads: cores for one run, by default all that the process may use.
+            largest: most pictures in one run.
+            waiting: most pictures that may wait before more are refused.
+
+        Raises:
+            TusouError: INTERNAL_BACKEND, the model does not load.
+        """
+        self.pack = pack
+        self._batcher = Batcher(Session(pack.model, threads).run, largest=largest, waiting=waiting)
+
+    @property
+    def id(self) -> str:
+        """The pack, `name@version`."""
+        return self.pack.id
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        return self.pack.dimension
+
+    def embed(self, picture: Rgb) -> Vector:
+        """Return the vector of `picture` [H × W × 3], of any size and aspect.
+
+        Raises:
+            TusouError: RECOGNIZE, the model failed on this picture; OVERLOADED, too many
+                pictures wait; UNAVAILABLE, closed.
+        """
+        vector = self._batcher.encode(square(picture, self.pack.size, self.pack.stretch))
+        if not np.isfinite(vector).all():
+            raise TusouError(Problem.RECOGNIZE, "the model gave no vector for this picture")
+        return vector
+
+    def score(self, cosine: float) -> float:
+        """Return how alike two pictures are, 0–1, from the cosine of their vectors."""
+        return self.pack.calibration.score(cosine)
+
+    def close(self) -> None:
+        """Stop; requests that wait are answered with UNAVAILABLE."""
+        self._batcher.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def resize(picture: Rgb, width: int, height: int) -> Rgb:
+    """Resize without moiré: average over an axis that shrinks, interpolate one that grows."""
+    rows, columns = picture.shape[:2]
+    shrunk = (min(width, columns), min(height, rows))
+    if shrunk != (columns, rows):
+        picture = np.asarray(cv2.resize(picture, shrunk, interpolation=cv2.INTER_AREA), np.uint8)
+    if shrunk != (width, height):
+        # Cubic would overshoot; the model has seen smooth enlargements.
+        picture = np.asarray(
+            cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8
+        )
+    return picture
+
+
+def square(picture: Rgb, size: int, stretch: float) -> Rgb:
+    """Make `picture` a square [S × S × 3] that shows all of it.
+
+    It is distorted by a factor of up to `stretch`; what that leaves open becomes grey margins.
+    """
+    height, width = picture.shape[:2]
+    margin = max(1.0, max(height, width) / min(height, width) / stretch)
+    short = max(1, round(size / margin))
+    wide, high = (size, short) if width > height else (short, size)
+    canvas = np.full((size, size, 3), GREY, np.uint8)
+    top, left = (size - high) // 2, (size - wide) // 2
+    canvas[top : top + high, left : left + wide] = resize(picture, wide, high)
+    return canvas

@@ -1,0 +1,166 @@
+"""Running a model: ONNX Runtime's only home, and the queue that lets requests share one run."""
+
+import os
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from threading import Condition, Thread
+from typing import Any, Self
+
+import numpy as np
+import onnxruntime as ort  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from tusou.errors import Problem, TusouError
+from tusou.types import Vector, Vectors
+
+Row = NDArray[Any]
+"""One input of a model: its input tensor less the first axis."""
+Batch = NDArray[Any]
+"""[N × …] rows of one shape and type."""
+
+PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+"""Fastest first; CUDA is there only when `onnxruntime-gpu` was installed."""
+
+
+class Session:
+    """One loaded ONNX model with one input and one output, both with a free first axis."""
+
+    def __init__(self, model: Path, threads: int | None = None) -> None:
+        """Load the model; `threads` run one batch, by default all the cores we may use.
+
+        Raises:
+            TusouError: INTERNAL_BACKEND, the file is missing or is no model.
+        """
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or _cores()
+        # A thread that spins between two runs takes its core from FAISS and OpenCV.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        available = ort.get_available_providers()
+        providers = [name for name in PROVIDERS if name in available]
+        try:
+            self._session = ort.InferenceSession(model, options, providers=providers)
+        except Exception as error:  # ONNX Runtime's exceptions share no base of their own.
+            raise TusouError(
+                Problem.INTERNAL_BACKEND, f"the model {model.name} does not load: {error}"
+            ) from error
+        self._input = self._session.get_inputs()[0].name
+        self._output = self._session.get_outputs()[0].name
+
+    def run(self, batch: Batch) -> Vectors:
+        """Return the model's output for each row of `batch`.
+
+        Raises:
+            TusouError: RECOGNIZE, the model failed on this batch.
+        """
+        try:
+            (output,) = self._session.run([self._output], {self._input: batch})
+        except Exception as error:  # ONNX Runtime's exceptions share no base of their own.
+            raise TusouError(Problem.RECOGNIZE, "the model failed") from error
+        return np.asarray(output, dtype=np.float32)
+
+
+class Batcher:
+    """Encodes together what many threads ask for at the same time.
+
+    One thread takes whatever is waiting, up to `largest` rows, and runs it at once: a lone
+    request never waits for company, and requests that came during a run share the next one.
+    """
+
+    def __init__(
+        self, run: Callable[[Batch], Vectors], *, largest: int = 8, waiting: int = 64
+    ) -> None:
+        """Start the thread; `waiting` is how many rows may wait before more are refused."""
+        self._run = run
+        self._largest = largest
+        self._room = waiting
+        self._queue: deque[tuple[Row, Future[Vector]]] = deque()
+        self._changed = Condition()
+        self._closed = False
+        # A daemon, so that an owner who forgets `close` does not keep the process alive.
+        self._worker = Thread(target=self._work, name="encode", daemon=True)
+        self._worker.start()
+
+    def encode(self, row: Row) -> Vector:
+        """Wait for this row's turn and return its output.
+
+        Raises:
+            TusouError: OVERLOADED, too many rows wait; UNAVAILABLE, closed; whatever `run`
+                raised for this row alone, as RECOGNIZE where it was no TusouError.
+        """
+        answer: Future[Vector] = Future()
+        with self._changed:
+            if self._closed:
+                raise _closing()
+            if len(self._queue) >= self._room:
+                raise TusouError(Problem.OVERLOADED, "too many pictures wait to be encoded")
+            self._queue.append((row, answer))
+            self._changed.notify()
+        return answer.result()
+
+    @property
+    def waiting(self) -> int:
+        """How many rows wait for the next run."""
+        with self._changed:
+            return len(self._queue)
+
+    def close(self) -> None:
+        """Finish the run under way and answer those who still wait with UNAVAILABLE."""
+        with self._changed:
+            self._closed = True
+            abandoned = [answer for _, answer in self._queue]
+            self._queue.clear()
+            self._changed.notify()
+        for answer in abandoned:
+            answer.set_exception(_closing())
+        self._worker.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _work(self) -> None:
+        while jobs := self._take():
+            self._answer(jobs)
+
+    def _take(self) -> list[tuple[Row, Future[Vector]]]:
+        """Wait until there is something to do; nothing means that we are closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closed)
+            return [self._queue.popleft() for _ in range(min(self._largest, len(self._queue)))]
+
+    def _answer(self, jobs: list[tuple[Row, Future[Vector]]]) -> None:
+        try:
+            vectors = self._run(np.stack([row for row, _ in jobs]))
+            answers = [(answer, vector) for (_, answer), vector in zip(jobs, vectors, strict=True)]
+        except Exception as error:  # Whatever it is belongs to a request, not to this thread.
+            if len(jobs) == 1:
+                jobs[0][1].set_exception(_as_problem(error))
+                return
+            for job in jobs:
+                self._answer([job])
+            return
+        for answer, vector in answers:
+            answer.set_result(vector.copy())  # A view would keep the whole batch alive.
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _closing() -> TusouError:
+    return TusouError(Problem.UNAVAILABLE, "the model is shutting down")
+
+
+def _as_problem(error: Exception) -> TusouError:
+    if isinstance(error, TusouError):
+        return error
+    problem = TusouError(Problem.RECOGNIZE, "the model failed")
+    problem.__cause__ = error
+    return problem
