@@ -41,6 +41,7 @@ OWNERS = {
     "starlette": ("web.",),
     "anyio": ("web.",),
     "click": ("cli",),
+    "threadpoolctl": ("runtime",),
     "uvicorn": ("cli.serve",),
     "numpy": ("types", "vision.", "index.", "images.", "storage.items", "library."),
 }

@@ -61,6 +61,8 @@ class Runtime(Office):
 
     def __init__(self, settings: Settings) -> None:
         # Here and not above: administration must not wait for models to load.
+        from threadpoolctl import threadpool_limits
+
         from tusou.images.fetch import Fetcher
         from tusou.index.embedded import EmbeddedIndex
         from tusou.library.catalogue import Catalogue
@@ -75,15 +77,22 @@ class Runtime(Office):
             super().__init__(settings)
             undo.callback(super().close)
             self.blobs = FolderBlobs(settings.data / "blobs")
+            # Requests are what runs in parallel here. NumPy's small products, shared out among
+            # threads that spin while they wait, cost a search four times its processor time.
+            undo.enter_context(threadpool_limits(1, "blas"))
             embedder = Embedder(packs.bundled()[_PACK])
             undo.callback(embedder.close)
             fetcher = Fetcher(allowed_networks=settings.fetch_allow, seconds=settings.fetch_seconds)
             undo.callback(fetcher.close)
+            local = LocalPipeline(
+                embedder, settings.candidates, settings.verify_milliseconds / 1000
+            )
+            undo.callback(local.close)
             self.catalogue = Catalogue(
                 self.database,
                 {
                     "embedding": EmbeddingPipeline(embedder),
-                    "local": LocalPipeline(embedder, settings.candidates),
+                    "local": local,
                 },
                 self.pack,
                 Tools(

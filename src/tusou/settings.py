@@ -101,6 +101,12 @@ class Settings:
         "Pictures that same_hq and picturebook verify for one search",
         "same_hq 和 picturebook 每次检索几何校验的候选数量",
     )
+    verify_milliseconds: int = _setting(
+        2000,
+        _count,
+        "Time after which one same_hq or picturebook search verifies no more candidates",
+        "一次 same_hq 或 picturebook 检索用于几何校验的最长时间（毫秒）",
+    )
     threads: int = _setting(
         # More than cores: pictures that arrive together are encoded together.
         max(8, 2 * (os.cpu_count() or 1)),

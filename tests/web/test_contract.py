@@ -215,7 +215,10 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     """A server whose libraries hold more pictures alike than one search may return."""
     server = Server(
         tmp_path_factory.mktemp("stock") / "data",
-        {"TUSOU_CANDIDATES": str(max(STOCK[name] for name in ("same_hq", "picturebook")))},
+        {
+            "TUSOU_CANDIDATES": str(max(STOCK[name] for name in ("same_hq", "picturebook"))),
+            "TUSOU_VERIFY_MILLISECONDS": "60000",
+        },
     )
     try:
         first, caller = server.caller(), server.caller()
