@@ -1,5 +1,7 @@
 """URLs: what they are read as, and which are refused."""
 
+from ipaddress import IPv6Address
+
 import pytest
 
 from tusou.errors import Problem, TusouError
@@ -15,7 +17,7 @@ from tusou.images.urls import MOST_URL_BYTES, Target
         ("http://a.example:/x", ("http", "a.example", 80, "/x")),
         ("http://a.example:8080?q=1#here", ("http", "a.example", 8080, "/?q=1")),
         ("http://[::1]:81/", ("http", "::1", 81, "/")),
-        ("http://[::FFFF:127.0.0.1]/", ("http", "::ffff:7f00:1", 80, "/")),
+        ("http://[::FFFF:127.0.0.1]/", ("http", str(IPv6Address("::ffff:127.0.0.1")), 80, "/")),
         ("http://例子.测试/", ("http", "xn--fsqu00a.xn--0zwm56d", 80, "/")),
         ("http://１２７。0.0.1/", ("http", "127.0.0.1", 80, "/")),
         (
