@@ -63,8 +63,8 @@ def main() -> None:
     """Train and write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pool", type=Path)
-    parser.add_argument("--pictures", type=int, default=1000)
-    parser.add_argument("--each", type=int, default=150)
+    parser.add_argument("--pictures", type=int, default=800)
+    parser.add_argument("--each", type=int, default=180)
     options = parser.parse_args()
     rows = sample(options.pool, options.pictures, options.each)
     target = Path(keypoints.__file__).parent / "models" / "descriptor_pca.npz"
