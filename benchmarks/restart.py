@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 from sqlalchemy import insert, update
+
 from support.pictures import picture
 from support.server import Caller, Server
-
 from tusou.runtime import Office
 from tusou.settings import Settings
 from tusou.storage.tables import items, libraries, vectors
