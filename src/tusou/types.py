@@ -18,7 +18,8 @@ Keys = NDArray[np.int64]
 """[N] numbers of stored pictures (SQL item ids)."""
 Classes = NDArray[np.uint16]
 """[N × 2] class ids of stored pictures, 0 where there is none."""
-
+Words = NDArray[np.uint16]
+"""[W] visual words of one picture, in any order; one that comes again counts again."""
 
 Url = NewType("Url", str)
 """Where a picture can be fetched."""
@@ -135,6 +136,8 @@ class Features:
 
     vector: Vector
     keypoints: Keypoints | None = None
+    words: Words | None = None
+    """One for each keypoint."""
 
 
 class Hit(NamedTuple):

@@ -1,0 +1,109 @@
+"""Visual words: each local feature becomes the number of the nearest of 32,768 typical features.
+
+Pictures that share many words may show the same thing; a signature tells, within a word, which
+features are close. `training/train_vocabulary.py` made the vocabulary.
+"""
+
+from functools import cache
+from importlib import resources
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tusou.vision import keypoints
+
+COUNT: Final = 32_768
+"""Words in the vocabulary; a word is a number below it."""
+BITS: Final = 32
+"""Bits of a signature."""
+TOLERANCE: Final = 12
+"""Bits that may differ between two views of one feature."""
+SPREAD: Final = 6.0
+"""Differing bits at which a match's weight is 1/e of that of equal signatures."""
+BEAM: Final = 12
+"""Cells of the vocabulary, of 256, that are looked into for a feature."""
+FRACTION: Final = 16
+"""The bundled numbers are in 16ths of the distance between two levels of a stored descriptor."""
+BATCH: Final = 2048
+"""Features that are compared at a time, which bounds the memory (12 MiB)."""
+
+
+class Vocabulary(NamedTuple):
+    """Words in cells: a feature is compared with all cells, then with the best cells' words."""
+
+    cells: NDArray[np.float32]
+    """[C × 64]"""
+    words: NDArray[np.float32]
+    """[C × W × 64]"""
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    """Read the bundled vocabulary once."""
+    source = resources.files("tusou.vision") / "models" / "vocabulary.npz"
+    units = keypoints.projection().steps / FRACTION
+    with source.open("rb") as file, np.load(file) as arrays:
+        return Vocabulary(*(arrays[name] * units for name in Vocabulary._fields))
+
+
+def assign(descriptors: NDArray[np.float32], count: int = 1) -> NDArray[np.uint16]:
+    """Return the `count` nearest words of each descriptor [N × 64]: [N × count], nearest first.
+
+    The same descriptor always gets the same words, whatever stands beside it.
+    """
+    batches = [
+        nearest(vocabulary(), descriptors[start : start + BATCH], count)
+        for start in range(0, len(descriptors), BATCH)
+    ]
+    return np.concatenate([np.empty((0, count), np.uint16), *batches]).astype(np.uint16)
+
+
+def nearest(
+    vocabulary: Vocabulary, descriptors: NDArray[np.float32], count: int = 1, beam: int = BEAM
+) -> NDArray[np.intp]:
+    """Return the `count` nearest words [N × count] in the `beam` nearest cells."""
+    cells, words = vocabulary
+    width = words.shape[1]
+    lengths = np.einsum("cwd,cwd->cw", words, words) / 2
+    gains = descriptors @ cells.T - np.einsum("cd,cd->c", cells, cells) / 2
+    chosen = np.argpartition(-gains, beam - 1, axis=1)[:, :beam]
+    order = np.argsort(chosen, axis=None, kind="stable")
+    bounds = np.searchsorted(chosen.ravel()[order], np.arange(len(cells) + 1))
+    scores = np.empty((len(descriptors) * beam, width), np.float32)
+    for cell in np.flatnonzero(np.diff(bounds)):
+        rows = order[bounds[cell] : bounds[cell + 1]]
+        scores[rows] = descriptors[rows // beam] @ words[cell].T - lengths[cell]
+    return _best(scores.reshape(len(descriptors), beam * width), chosen, width, count)
+
+
+def signatures(descriptors: NDArray[np.float32], words: NDArray[np.uint16]) -> NDArray[np.uint32]:
+    """Tell on which side of each of its words [N × count] a descriptor [N × 64] lies.
+
+    Returns:
+        [N × count] numbers of `BITS` bits; `affinities` says what two of one word are worth
+        (Hamming embedding: Jégou, Douze and Schmid 2008).
+    """
+    centres = vocabulary().words.reshape(COUNT, -1)[words, :BITS]
+    bits = descriptors[:, None, :BITS] > centres
+    return np.packbits(bits, axis=2).view("<u4")[:, :, 0].astype(np.uint32)
+
+
+def affinities() -> NDArray[np.float32]:
+    """Give the weight of a match [`BITS` + 1] by how many bits of the signatures differ."""
+    differing = np.arange(BITS + 1)
+    weights = np.exp(-((differing / SPREAD) ** 2))
+    return np.where(differing <= TOLERANCE, weights, 0).astype(np.float32)
+
+
+def _best(
+    scores: NDArray[np.float32], cells: NDArray[np.intp], width: int, count: int
+) -> NDArray[np.intp]:
+    """Number the words of the `count` highest scores [N × beam·width] in the cells [N × beam]."""
+    found = np.empty((len(scores), count), np.intp)
+    everyone = np.arange(len(scores))
+    for place in range(count):
+        best = scores.argmax(axis=1)
+        found[:, place] = cells[everyone, best // width] * width + best % width
+        scores[everyone, best] = -np.inf
+    return found
