@@ -1,8 +1,15 @@
-"""The contract every vector index keeps."""
+"""The contracts that every vector index and every word index keep."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from tusou.types import Classes, ClassFilter, Keys, Vector, Vectors
+import numpy as np
+from numpy.typing import NDArray
+
+from tusou.types import Classes, ClassFilter, Keys, Vector, Vectors, Words
+
+Weights = NDArray[np.float32]
+"""Weights or scores, 0 or more."""
 
 
 class VectorIndex(Protocol):
@@ -39,6 +46,62 @@ class VectorIndex(Protocol):
 
         Returns:
             Keys [≤ limit] and inner products [≤ limit], falling.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop background work."""
+        ...
+
+
+class WordIndex(Protocol):
+    """Pictures that share visual words with a query, filtered by class.
+
+    As safe to call from many threads as a `VectorIndex`, with the same promises.
+    """
+
+    def __len__(self) -> int:
+        """How many pictures can be found."""
+        ...
+
+    def add(self, keys: Keys, words: Sequence[Words], classes: Classes) -> None:
+        """Add pictures: keys [N], the words of each, classes [N × 2].
+
+        Raises:
+            ValueError: a key is in the index already, a word is not in the vocabulary, or the
+                shapes do not fit.
+        """
+        ...
+
+    def remove(self, keys: Keys) -> None:
+        """Take pictures out at once; keys that are not there are passed over."""
+        ...
+
+    def reclass(self, keys: Keys, classes: Classes) -> None:
+        """Give pictures new classes [N × 2]; keys that are not there are passed over."""
+        ...
+
+    def search(
+        self,
+        words: Words,
+        limit: int,
+        classes: ClassFilter | None = None,
+        weights: Weights | None = None,
+    ) -> tuple[Keys, Weights]:
+        """Find the `limit` pictures most like a query, fewer only where fewer share a word with it.
+
+        Args:
+            words: [Q], or [Q × A] where each feature of the query goes to A words.
+            limit: At most so many.
+            classes: What their classes must be.
+            weights: How much each of `words` counts, in its shape; 1 each without them.
+
+        Returns:
+            Keys [≤ limit] and scores [≤ limit], falling. Scores of two queries do not compare.
+
+        Raises:
+            ValueError: a word is not in the vocabulary, a weight is negative, or the shapes do
+                not fit.
         """
         ...
 

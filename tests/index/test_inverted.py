@@ -1,0 +1,552 @@
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from tusou.index.base import Weights, WordIndex
+from tusou.index.gate import Gate
+from tusou.index.inverted import InvertedIndex, Stops
+from tusou.index.worker import Worker
+from tusou.types import Classes, ClassFilter, ClassTerm, Keys, Words
+
+VOCABULARY = 500
+KNOBS: dict[str, dict[str, int]] = {
+    "tail": {"tail_rows": 10**4},
+    "segments": {"tail_rows": 16, "segment_rows": 128},
+    "bulk": {"tail_rows": 1, "segment_rows": 32},
+}
+
+
+def some_words(count: int, seed: int = 0, length: int = 20) -> list[Words]:
+    dice = np.random.default_rng(seed)
+    return list(dice.integers(0, VOCABULARY, (count, length), dtype=np.uint16))
+
+
+def words_of(*words: int) -> Words:
+    return np.array(words, np.uint16)
+
+
+def no_classes(count: int) -> Classes:
+    return np.zeros((count, 2), np.uint16)
+
+
+def some_classes(count: int, seed: int = 1) -> Classes:
+    return np.random.default_rng(seed).integers(0, 4, (count, 2), dtype=np.uint16)
+
+
+def filled(index: InvertedIndex, count: int, seed: int = 0, call: int = 7) -> list[Words]:
+    """Add pictures 0 … count - 1 with `some_classes`, in many calls."""
+    words, classes = some_words(count, seed), some_classes(count)
+    for start in range(0, count, call):
+        keys = np.arange(start, min(start + call, count))
+        index.add(keys, words[start : start + call], classes[keys])
+    return words
+
+
+def found(index: InvertedIndex, words: Words, limit: int = 1) -> list[int]:
+    keys, _ = index.search(words, limit)
+    return [int(key) for key in keys]
+
+
+def everything() -> Words:
+    return np.arange(VOCABULARY, dtype=np.uint16)
+
+
+class Model:
+    """What an index should do, in dictionaries."""
+
+    def __init__(self) -> None:
+        self.words: dict[int, Counter[int]] = {}
+        self.classes: dict[int, tuple[int, int]] = {}
+
+    def add(self, keys: Sequence[int], words: Sequence[Words]) -> None:
+        for key, bag in zip(keys, words, strict=True):
+            self.words[key] = Counter(bag.tolist())
+
+    def scores(
+        self, words: Words, wanted: ClassFilter | None = None, weights: Weights | None = None
+    ) -> dict[int, float]:
+        """Score the pictures that pass and share a word."""
+        if weights is None:
+            weights = np.ones(words.shape, np.float32)
+        query: defaultdict[int, float] = defaultdict(float)
+        for word, weight in zip(words.ravel().tolist(), weights.ravel().tolist(), strict=True):
+            query[word] += weight
+        held = Counter(word for bag in self.words.values() for word in bag)
+        gains = {
+            word: weight * np.log(1 + len(self.words) / held[word]) ** 2
+            for word, weight in query.items()
+            if held[word]
+        }
+        scores = {
+            key: _score(bag, gains) for key, bag in self.words.items() if self._passes(key, wanted)
+        }
+        return {key: score for key, score in scores.items() if score > 0}
+
+    def _passes(self, key: int, wanted: ClassFilter | None) -> bool:
+        classes = np.array([self.classes.get(key, (0, 0))], np.uint16)
+        return wanted is None or bool(wanted.mask(classes)[0])
+
+
+def _score(bag: Counter[int], gains: dict[int, float]) -> float:
+    times = {word: min(count, 4) for word, count in bag.items()}
+    total = sum(gains.get(word, 0) * count**0.5 for word, count in times.items())
+    return float(total / max(sum(times.values()), 1) ** 0.5)
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., InvertedIndex]]:
+    made: list[InvertedIndex] = []
+
+    def make_one(vocabulary: int = VOCABULARY, **knobs: object) -> InvertedIndex:
+        made.append(InvertedIndex(vocabulary, **knobs))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make_one
+    for index in made:
+        index.close()
+
+
+@pytest.fixture(params=list(KNOBS))
+def index(request: pytest.FixtureRequest, make: Callable[..., InvertedIndex]) -> InvertedIndex:
+    """An index that is all tail, one of tail and segments, or one of segments alone."""
+    return make(**KNOBS[request.param])
+
+
+def test_an_inverted_file_keeps_the_contract() -> None:
+    index: WordIndex = InvertedIndex(VOCABULARY)
+    index.close()
+
+
+def test_an_empty_index_finds_nothing(index: InvertedIndex) -> None:
+    keys, scores = index.search(everything(), 10)
+    assert len(index) == len(keys) == len(scores) == 0
+    index.add(np.empty(0, np.int64), [], no_classes(0))
+    assert len(index) == 0
+
+
+def test_the_most_alike_come_first_with_their_scores(index: InvertedIndex) -> None:
+    model = Model()
+    model.add(range(300), filled(index, 300))
+    index.settle()
+    for query in some_words(20, seed=2, length=40):
+        keys, scores = index.search(query, 25)
+        truth = model.scores(query)
+        assert keys.dtype == np.int64
+        assert scores.dtype == np.float32
+        np.testing.assert_allclose(scores, sorted(truth.values())[::-1][:25], rtol=1e-4)
+        np.testing.assert_allclose(scores, [truth[key] for key in keys.tolist()], rtol=1e-4)
+
+
+def test_a_picture_finds_itself(index: InvertedIndex) -> None:
+    words = filled(index, 200)
+    assert [found(index, bag) for bag in words] == [[key] for key in range(200)]
+
+
+def test_the_only_picture_of_a_library_is_found(index: InvertedIndex) -> None:
+    index.add(np.array([7]), [words_of(3, 4)], no_classes(1))
+    assert found(index, words_of(4, 9)) == [7]
+
+
+def test_a_picture_that_shares_no_word_is_not_found(index: InvertedIndex) -> None:
+    index.add(np.arange(3), [words_of(1, 2), words_of(3), words_of()], no_classes(3))
+    assert len(index) == 3
+    assert found(index, words_of(1, 9), 10) == [0]
+    assert found(index, words_of(9), 10) == found(index, words_of(), 10) == []
+
+
+def test_a_rare_word_weighs_more_than_a_frequent_one(index: InvertedIndex) -> None:
+    frequent = [words_of(1, 5 + key) for key in range(50)]
+    index.add(np.arange(51), [*frequent, words_of(2, 3)], no_classes(51))
+    assert found(index, words_of(1, 2)) == [50]
+
+
+def test_a_word_that_repeats_weighs_more_but_not_in_proportion(index: InvertedIndex) -> None:
+    words = [words_of(1, 1, 1, 1, 8), words_of(1, 9, 9, 9, 9), words_of(1, 2, 7, 7, 7)]
+    index.add(np.arange(3), words, no_classes(3))
+    _, scores = index.search(words_of(1), 3)
+    np.testing.assert_allclose(scores[0] / scores[1:], 2, rtol=1e-4)
+    assert found(index, words_of(1, 2)) == [2]
+
+
+def test_no_count_however_high_outgrows_four(index: InvertedIndex) -> None:
+    index.add(np.arange(2), [words_of(*[1] * 4), words_of(*[1] * 1000)], no_classes(2))
+    _, scores = index.search(words_of(1), 2)
+    np.testing.assert_allclose(scores[0], scores[1])
+
+
+def test_the_first_and_the_last_word_of_the_largest_vocabulary_count(
+    make: Callable[..., InvertedIndex],
+) -> None:
+    for knobs in KNOBS.values():
+        index = make(1 << 16, **knobs)
+        index.add(np.arange(2), [words_of(0), words_of(65535)], no_classes(2))
+        assert found(index, words_of(0), 5) == [0]
+        assert found(index, words_of(65535), 5) == [1]
+
+
+def test_each_feature_may_go_to_several_words_with_weights(index: InvertedIndex) -> None:
+    model = Model()
+    model.add(range(200), filled(index, 200))
+    dice = np.random.default_rng(3)
+    for _ in range(10):
+        words = dice.integers(0, VOCABULARY, (15, 3), dtype=np.uint16)
+        weights = dice.random((15, 3), dtype=np.float32)
+        keys, scores = index.search(words, 200, weights=weights)
+        truth = model.scores(words, weights=weights)
+        assert set(keys.tolist()) == set(truth)
+        np.testing.assert_allclose(scores, [truth[key] for key in keys.tolist()], rtol=1e-4)
+
+
+def test_a_word_of_no_weight_finds_nothing(index: InvertedIndex) -> None:
+    filled(index, 50)
+    assert len(index.search(everything(), 50, weights=np.zeros(VOCABULARY, np.float32))[0]) == 0
+
+
+@pytest.mark.parametrize("knobs", KNOBS.values(), ids=KNOBS)
+@pytest.mark.parametrize(
+    ("stops", "count"), [(Stops(part=0.1, floor=0), 1), (Stops(part=0.1, floor=40), 40)]
+)
+def test_words_in_too_many_pictures_do_not_count(
+    make: Callable[..., InvertedIndex], knobs: dict[str, int], stops: Stops, count: int
+) -> None:
+    index = make(stops=stops, **knobs)
+    index.add(np.arange(40), [words_of(1, 10 + key) for key in range(40)], no_classes(40))
+    assert len(found(index, words_of(1, 12), 40)) == count
+    assert found(index, words_of(1, 12)) == [2]
+
+
+@pytest.mark.parametrize("knobs", KNOBS.values(), ids=KNOBS)
+def test_near_twins_are_found_however_many_they_are(
+    make: Callable[..., InvertedIndex], knobs: dict[str, int]
+) -> None:
+    index = make(stops=Stops(part=0.1, floor=0), **knobs)
+    twins = [words_of(*range(20), 100 + key) for key in range(60)]
+    index.add(np.arange(60), twins, no_classes(60))
+    assert found(index, twins[7]) == [7]
+    assert len(found(index, words_of(*range(20)), 60)) == 60
+
+
+@pytest.mark.parametrize(
+    "knobs", [{"vocabulary": 65537}, {"segment_rows": 65537}, {"tail_rows": 40_000}], ids=str
+)
+def test_more_than_16_bits_can_number_is_refused(
+    make: Callable[..., InvertedIndex], knobs: dict[str, int]
+) -> None:
+    with pytest.raises(ValueError, match="16 bits"):
+        make(**knobs)
+
+
+def test_a_search_reads_the_words_that_bring_most_for_their_cost(
+    make: Callable[..., InvertedIndex],
+) -> None:
+    index = make(stops=Stops(part=1, postings=3))
+    words = [words_of(1), words_of(1), words_of(2), words_of(1, 3)]
+    index.add(np.arange(4), words, no_classes(4))
+    assert sorted(found(index, words_of(1, 2, 3), 9)) == [2, 3]
+    heavy = np.array([100, 1, 1], np.float32)
+    assert sorted(index.search(words_of(1, 2, 3), 9, weights=heavy)[0].tolist()) == [0, 1, 3]
+
+
+def test_a_limit_beyond_the_size_gives_every_picture(index: InvertedIndex) -> None:
+    filled(index, 150)
+    assert sorted(found(index, everything(), 10**6)) == list(range(150))
+
+
+def test_a_limit_of_none_gives_no_picture(index: InvertedIndex) -> None:
+    filled(index, 50)
+    assert found(index, everything(), 0) == []
+
+
+FILTERS = [
+    ClassFilter((ClassTerm(1, None),)),
+    ClassFilter((ClassTerm(1, 0),)),
+    ClassFilter((ClassTerm(2, 1),)),
+    ClassFilter((ClassTerm(1, 0), ClassTerm(2, 1)), "all"),
+    ClassFilter((ClassTerm(1, 0), ClassTerm(2, 1)), "any"),
+    ClassFilter((ClassTerm(9, None),)),
+]
+
+
+@pytest.mark.parametrize("wanted", FILTERS, ids=str)
+def test_only_pictures_that_pass_the_filter_are_found_and_all_of_them(
+    index: InvertedIndex, wanted: ClassFilter
+) -> None:
+    filled(index, 300)
+    passing = np.flatnonzero(wanted.mask(some_classes(300)))
+    for _ in range(2):
+        keys, _scores = index.search(everything(), 300, wanted)
+        np.testing.assert_array_equal(np.sort(keys), passing)
+        index.settle()
+
+
+def test_a_page_is_full_however_unlike_the_pictures_that_pass(index: InvertedIndex) -> None:
+    near = [words_of(1, 2, 3, 10 + key) for key in range(60)]
+    far = [words_of(1, *range(100, 120)) for _ in range(20)]
+    classes = np.array([[0, 0]] * 60 + [[1, 0]] * 20, np.uint16)
+    index.add(np.arange(80), near + far, classes)
+    keys, _ = index.search(words_of(1, 2, 3), 20, ClassFilter((ClassTerm(1, 0),)))
+    assert sorted(keys.tolist()) == list(range(60, 80))
+
+
+def test_a_key_that_is_there_already_is_refused_and_nothing_is_added(index: InvertedIndex) -> None:
+    words = filled(index, 100)
+    for keys, message in [(np.array([500, 7]), "already"), (np.array([500, 500]), "twice")]:
+        with pytest.raises(ValueError, match=message):
+            index.add(keys, some_words(2, 9), no_classes(2))
+    assert len(index) == 100
+    assert sorted(found(index, everything(), 1000)) == list(range(100))
+    assert found(index, words[7]) == [7]
+    index.add(np.array([500]), some_words(1, 9), no_classes(1))
+    assert found(index, some_words(1, 9)[0]) == [500]
+
+
+@pytest.mark.parametrize(
+    ("keys", "words", "classes"),
+    [
+        (np.arange(2), some_words(3), no_classes(2)),
+        (np.arange(2), some_words(2), no_classes(3)),
+        (np.arange(2), some_words(2), np.zeros(2, np.uint16)),
+        (np.arange(1), [np.zeros((2, 2), np.uint16)], no_classes(1)),
+        (np.arange(1), [np.zeros(2, np.int64)], no_classes(1)),
+        (np.arange(1), [words_of(VOCABULARY)], no_classes(1)),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    index: InvertedIndex, keys: Keys, words: list[Words], classes: Classes
+) -> None:
+    with pytest.raises(ValueError, match="not"):
+        index.add(keys, words, classes)
+    assert len(index) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "weights"),
+    [
+        (words_of(VOCABULARY), None),
+        (np.zeros((1, 1, 1), np.uint16), None),
+        (np.zeros(3, np.float32), None),
+        (words_of(1, 2), np.ones(3, np.float32)),
+        (words_of(1, 2), np.ones((2, 1), np.float32)),
+        (words_of(1, 2), np.array([1, -1], np.float32)),
+    ],
+)
+def test_a_query_that_does_not_fit_is_refused(
+    index: InvertedIndex, words: Words, weights: Weights | None
+) -> None:
+    with pytest.raises(ValueError, match="not"):
+        index.search(words, 1, weights=weights)
+
+
+def test_a_removed_picture_is_gone_at_once(index: InvertedIndex) -> None:
+    words = filled(index, 200)
+    index.remove(np.array([5, 150, 150, 99_999]))
+    assert len(index) == 198
+    assert not {5, 150} & set(found(index, np.concatenate([words[5], words[150]]), 300))
+    index.remove(np.arange(200))
+    assert len(index) == 0
+    assert found(index, everything(), 300) == []
+    index.settle()
+    assert found(index, everything(), 300) == []
+
+
+def test_a_removed_key_can_come_back_with_other_words(index: InvertedIndex) -> None:
+    words, other = filled(index, 100), some_words(1, 77)
+    index.remove(np.array([5]))
+    index.add(np.array([5]), other, no_classes(1))
+    assert found(index, other[0]) == [5]
+    assert found(index, words[5]) != [5]
+
+
+def test_new_classes_count_at_once(index: InvertedIndex) -> None:
+    filled(index, 200)
+    index.reclass(np.array([3, 190, 99_999]), np.array([[9, 0], [0, 9], [9, 9]], np.uint16))
+    keys, _ = index.search(everything(), 300, ClassFilter((ClassTerm(9, None),)))
+    assert sorted(keys.tolist()) == [3, 190]
+    with pytest.raises(ValueError, match="not"):
+        index.reclass(np.arange(2), no_classes(3))
+
+
+def test_an_index_may_grow_shrink_and_grow_again(index: InvertedIndex) -> None:
+    kept: set[int] = set()
+    for turn in range(8):
+        keys = np.arange(turn * 1000, turn * 1000 + 300)
+        index.add(keys, some_words(300, turn), some_classes(300))
+        gone = keys[: 100 if turn % 3 else 290]
+        index.remove(gone)
+        kept |= set(keys.tolist()) - set(gone.tolist())
+        if turn % 2:
+            index.settle()
+        assert set(found(index, everything(), 10_000)) == kept
+    index.settle()
+    assert set(found(index, everything(), 10_000)) == kept
+
+
+def test_a_block_of_65536_pictures_numbers_them_all(make: Callable[..., InvertedIndex]) -> None:
+    count, index = (1 << 16) + 3, make(dead_part=0)
+    words = [words_of(key % 499, 499) if key % 4096 == 0 else words_of(499) for key in range(count)]
+    words[-1] = words[(1 << 16) - 1] = words_of(498)
+    index.add(np.arange(count), words, no_classes(count))
+    assert sorted(found(index, words_of(498), count)) == [(1 << 16) - 1, count - 1]
+    index.remove(np.array([0, 1, 2]))
+    index.settle()
+    assert sorted(found(index, words_of(498), count)) == [(1 << 16) - 1, count - 1]
+    assert len(index) == count - 3
+
+
+def test_writes_and_searches_at_once_see_what_has_returned(
+    make: Callable[..., InvertedIndex],
+) -> None:
+    index = make(tail_rows=64, segment_rows=512, dead_part=0.05)
+    failures: list[BaseException] = []
+
+    def write(writer: int) -> None:
+        words = some_words(900, seed=100 + writer, length=30)
+        for turn, start in enumerate(range(0, 900, 30)):
+            keys = np.arange(start, start + 30) + writer * 10_000
+            mine = words[start : start + 30]
+            index.add(keys, mine, some_classes(30))
+            assert [found(index, bag) for bag in mine[:3]] == [[key] for key in keys[:3]]
+            if turn % 2:
+                index.remove(keys)
+                assert not set(found(index, mine[0], 500)) & set(keys.tolist())
+
+    def read() -> None:
+        for query in some_words(60, seed=200):
+            keys, scores = index.search(query, 50, FILTERS[0])
+            assert len(set(keys.tolist())) == len(keys) == len(scores)
+            assert np.all(np.diff(scores) <= 0)
+
+    def guarded(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as failure:
+            failures.append(failure)
+
+    jobs: list[Callable[[], None]] = [lambda n=n: write(n) for n in range(3)]  # type: ignore[misc]
+    threads = [threading.Thread(target=guarded, args=(job,)) for job in [*jobs, read, read]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    index.settle()
+    assert len(index) == len(found(index, everything(), 10_000)) == 3 * 450
+
+
+def test_a_closed_index_still_takes_pictures_and_answers(
+    make: Callable[..., InvertedIndex],
+) -> None:
+    index = make(tail_rows=8, segment_rows=64)
+    index.close()
+    words = filled(index, 200)
+    index.remove(np.array([9]))
+    assert found(index, words[17]) == [17]
+    assert len(found(index, everything(), 300)) == 199
+    assert "words-upkeep" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_background_work_that_fails_is_logged_and_leaves_no_thread(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gate, begun = Gate(), threading.Event()
+
+    def fail() -> None:
+        begun.set()
+        raise RuntimeError("a job went wrong")
+
+    worker = Worker("failing", gate, lambda: fail)
+    with gate.writing():
+        worker.wake()
+    assert begun.wait(10)
+    worker.close()
+    with gate.writing():
+        worker.wake()
+    worker.settle()
+    assert "failing" not in {thread.name for thread in threading.enumerate()}
+    assert ["a job went wrong" in str(record.exc_text) for record in caplog.records] == [True]
+
+
+class Congruence(RuleBasedStateMachine):
+    """Any sequence of operations leaves the index and the model in agreement."""
+
+    keys = st.integers(0, 300)
+    pairs = st.tuples(st.integers(0, 3), st.integers(0, 3))
+    terms = st.builds(ClassTerm, st.integers(0, 3), st.sampled_from([None, 0, 1]))
+    matches: st.SearchStrategy[Literal["all", "any"]] = st.sampled_from(["all", "any"])
+    filters = st.none() | st.builds(
+        ClassFilter, st.lists(terms, min_size=1, max_size=3).map(tuple), matches
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = Model()
+        self.index = InvertedIndex(VOCABULARY, tail_rows=16, segment_rows=64, dead_part=0)
+
+    @rule(
+        start=keys,
+        count=st.integers(0, 80),
+        seed=st.integers(0, 10**6),
+        length=st.integers(0, 30),
+        pair=pairs,
+    )
+    def add(self, start: int, count: int, seed: int, length: int, pair: tuple[int, int]) -> None:
+        words, keys = some_words(count, seed, length), range(start, start + count)
+        for bag in words[: count // 2]:
+            bag[: length // 2] %= 7  # repeats
+        classes = np.array([pair] * count, np.uint16).reshape(-1, 2)
+        if self.model.words.keys() & set(keys):
+            with pytest.raises(ValueError, match="already"):
+                self.index.add(np.array(keys), words, classes)
+            return
+        self.index.add(np.array(keys, np.int64), words, classes)
+        self.model.add(keys, words)
+        self.model.classes.update(dict.fromkeys(keys, pair))
+
+    @rule(start=keys, count=st.integers(0, 150))
+    def remove(self, start: int, count: int) -> None:
+        self.index.remove(np.arange(start, start + count))
+        for key in range(start, start + count):
+            self.model.words.pop(key, None)
+
+    @rule(start=keys, count=st.integers(0, 40), pair=pairs)
+    def reclass(self, start: int, count: int, pair: tuple[int, int]) -> None:
+        classes = np.array([pair] * count, np.uint16).reshape(-1, 2)
+        self.index.reclass(np.arange(start, start + count), classes)
+        self.model.classes.update(dict.fromkeys(range(start, start + count), pair))
+
+    @rule(seed=st.integers(0, 10**6), wanted=filters)
+    def find_all(self, seed: int, wanted: ClassFilter | None) -> None:
+        query = some_words(1, seed)[0]
+        keys, scores = self.index.search(query, 10**6, wanted)
+        assert len(set(keys.tolist())) == len(keys)
+        assert set(keys.tolist()) == set(self.model.scores(query, wanted))
+        assert np.all(np.diff(scores) <= 0)
+
+    @rule(seed=st.integers(0, 10**6), limit=st.integers(1, 400), wanted=filters)
+    def rank(self, seed: int, limit: int, wanted: ClassFilter | None) -> None:
+        """Scores agree once nothing removed is left: until then it counts in the idf."""
+        query = some_words(1, seed)[0] // np.uint16(2)
+        self.index.settle()
+        keys, scores = self.index.search(query, limit, wanted)
+        truth = self.model.scores(query, wanted)
+        best = sorted(truth.values(), reverse=True)[:limit]
+        np.testing.assert_allclose(scores, best, rtol=1e-4)
+        np.testing.assert_allclose(scores, [truth[key] for key in keys.tolist()], rtol=1e-4)
+
+    @invariant()
+    def sizes_agree(self) -> None:
+        assert len(self.index) == len(self.model.words)
+
+    def teardown(self) -> None:
+        self.index.close()
+
+
+TestCongruence = Congruence.TestCase
+TestCongruence.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
