@@ -65,10 +65,12 @@ class Runtime(Office):
 
         from tusou.images.fetch import Fetcher
         from tusou.index.embedded import EmbeddedIndex
+        from tusou.index.inverted import InvertedIndex
         from tusou.library.catalogue import Catalogue
         from tusou.library.feedback import Feedback
         from tusou.library.library import Tools
         from tusou.library.pipelines import EmbeddingPipeline, LocalPipeline
+        from tusou.vision import words
         from tusou.vision.embed import Embedder
 
         with ExitStack() as undo:
@@ -99,7 +101,8 @@ class Runtime(Office):
                     fetcher=fetcher,
                     blobs=self.blobs,
                     store_originals=settings.store_originals,
-                    make_index=lambda: EmbeddedIndex(embedder.dimension),
+                    make_vectors=lambda: EmbeddedIndex(embedder.dimension),
+                    make_words=lambda: InvertedIndex(words.COUNT),
                 ),
             )
             undo.callback(self.catalogue.close)

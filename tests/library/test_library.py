@@ -68,6 +68,35 @@ def test_local_services_return_only_what_they_verified(
     assert _signs(library, picture(99, 640, 480)) == []
 
 
+def test_a_mirrored_part_pasted_into_another_picture_is_found(runtime: Runtime, app: App) -> None:
+    library = _library(runtime, app, "same_hq")
+    for seed in range(2, 10):
+        library.add(picture(seed, 640, 480), "other", (0, 0))
+    sign = library.add(picture(1, 640, 480), "one", (0, 0))
+    collage = scene(50, 800, 600)
+    collage[200:500, 300:700] = scene(1, 640, 480)[100:400, 500:100:-1]
+    assert _signs(library, encoded(collage, "JPEG", quality=85)) == [sign]
+
+
+def test_pictures_from_before_there_were_words_are_found_by_them(
+    runtime: Runtime, app: App, tmp_path: Path
+) -> None:
+    library = _library(runtime, app, "same_hq")
+    sign = library.add(picture(1, 640, 480), "one", (0, 0))
+    with runtime.database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM words")
+    runtime.close()
+    again = Runtime(Settings.load({}, data=tmp_path / "data"))
+    try:
+        library = _library(again, app, "same_hq")
+        assert library._indexes.words is not None
+        assert len(library._indexes.words) == 1
+        crop = encoded(scene(1, 640, 480)[60:420, 80:560], "JPEG", quality=60)
+        assert _signs(library, crop) == [sign]
+    finally:
+        again.close()
+
+
 def test_the_very_same_picture_leads_even_where_it_has_no_keypoints(
     runtime: Runtime, app: App
 ) -> None:
@@ -168,14 +197,14 @@ def test_an_index_that_cannot_follow_is_made_anew(
     runtime: Runtime, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library = _library(runtime, app)
-    index = library._index
+    indexes = library._indexes
 
     def fail(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(index, "add", fail)
+    monkeypatch.setattr(indexes.vectors, "add", fail)
     sign = library.add(picture(1), "one", (0, 0))
-    assert library._index is not index
+    assert library._indexes is not indexes
     assert _signs(library, picture(1)) == [sign]
 
 

@@ -2,9 +2,12 @@
 
 import multiprocessing
 import threading
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
@@ -128,4 +131,22 @@ def test_processes_that_start_together_migrate_once_and_write_side_by_side(tmp_p
     database = Database(_url(tmp_path))
     with database.read() as connection:
         assert connection.scalar(text("SELECT count(*) FROM apps")) == 30
+    database.close()
+
+
+def test_a_database_of_the_first_form_keeps_its_pictures(tmp_path: Path) -> None:
+    database = Database(_url(tmp_path))
+    with as_file(files("tusou.storage") / "migrations") as folder:
+        config = Config()
+        config.set_main_option("script_location", str(folder))
+        with database.engine.connect() as connection, connection.begin():
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0001")
+            connection.execute(
+                text("INSERT INTO apps VALUES (1, 'shop', 'key', x'00', 'similar', 1, 0, 0)")
+            )
+    database.migrate()
+    with database.read() as connection:
+        assert connection.scalar(text("SELECT name FROM apps")) == "shop"
+        assert connection.scalar(text("SELECT count(*) FROM words")) == 0
     database.close()

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,7 @@ def _item(number: int, brief: str = "brief", classes: tuple[int, int] = (0, 0)) 
         pack="base@1",
         vector=vector,
         keypoints=b"points" if number % 2 else None,
+        words=np.array([number, 40_000], np.uint16) if number % 2 else None,
     )
 
 
@@ -64,6 +66,21 @@ def test_a_picture_comes_back_with_its_features(database: Database, library: Lib
     assert vectors.argmax(axis=1).tolist() == [1, 2]
     assert classes.tolist() == [[7, 9], [0, 0]]
     assert list(items.scan("another@1")) == []
+    ((keys, (words,), classes),) = items.scan_words()
+    assert (keys.tolist(), words.tolist(), classes.tolist()) == ([one], [1, 40_000], [[7, 9]])
+
+
+def test_pictures_that_have_no_words_yet_are_given_them(
+    database: Database, library: LibraryRow
+) -> None:
+    items = Items(database, library.id)
+    key = items.insert(replace(_item(1), words=None))
+    items.insert(_item(2))
+    assert items.without_words(10) == {key: b"points"}
+    items.give_words({key: np.array([5, 6], np.uint16)})
+    assert items.without_words(10) == {}
+    ((keys, (words,), _),) = items.scan_words()
+    assert (keys.tolist(), words.tolist()) == ([key], [5, 6])
 
 
 def test_the_same_sign_is_refused_and_named(database: Database, library: LibraryRow) -> None:
@@ -99,7 +116,8 @@ def test_a_delete_takes_every_row_and_tells_what_it_took(
     with database.read() as connection:
         for table in ("items", "vectors"):
             assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 1
-        assert connection.exec_driver_sql("SELECT count(*) FROM keypoints").scalar() == 0
+        for table in ("keypoints", "words"):
+            assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 0
     assert blob_names(database) == {f"{0:032x}"}
     with pytest.raises(TusouError) as caught:
         items.delete([_item(1).sign])

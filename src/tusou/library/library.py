@@ -10,7 +10,8 @@ import numpy as np
 
 from tusou.images.decode import decode, thumbnail
 from tusou.images.fetch import Fetcher
-from tusou.index.base import VectorIndex
+from tusou.index.base import VectorIndex, WordIndex
+from tusou.library.indexes import Indexes
 from tusou.library.pipelines import Pipeline, Ranked
 from tusou.services import Service
 from tusou.storage.blobs import Blobs, new_name
@@ -30,7 +31,8 @@ class Tools:
     fetcher: Fetcher
     blobs: Blobs
     store_originals: bool
-    make_index: Callable[[], VectorIndex]
+    make_vectors: Callable[[], VectorIndex]
+    make_words: Callable[[], WordIndex]
 
 
 class Library:
@@ -50,10 +52,10 @@ class Library:
         self._pipeline = pipeline
         self._tools = tools
         self._changes = threading.Lock()
-        self._index = self._load()
+        self._indexes = self._load()
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self._indexes)
 
     def add(self, source: bytes | Url, brief: str, classes: tuple[int, int]) -> ContSign:
         """Add a picture; on disk when this returns, and found by every later search.
@@ -66,7 +68,8 @@ class Library:
         features = self._pipeline.features(picture)
         blob = self._keep(picture)
         try:
-            self._insert(_new_item(picture, features, self._pack, brief, classes, blob))
+            item = _new_item(picture, features, self._pack, brief, classes, blob)
+            self._insert(item, features)
         except BaseException:
             self._discard(blob)
             raise
@@ -85,7 +88,7 @@ class Library:
         last = min(first + count, self.service.most_results)
         # One more than asked tells whether there is a next page.
         limit = min(last + 1, self.service.most_results)
-        ranked = self._pipeline.rank(features, self._index, limit, classes, self._items.keypoints)
+        ranked = self._pipeline.rank(features, self._indexes, limit, classes, self._items.keypoints)
         ranked = self._put_itself_first(picture.sign, ranked, classes)[:limit]
         return Page(self._hits(ranked[first:last]), has_more=len(ranked) > last)
 
@@ -98,7 +101,7 @@ class Library:
         signs = self._signs(source)
         with self._changes:
             removed = self._items.delete(signs)
-            self._follow(lambda: self._index.remove(np.array([row.id for row in removed])))
+            self._follow(lambda: self._indexes.remove(np.array([row.id for row in removed])))
         for row in removed:
             self._discard(row.blob)
 
@@ -113,17 +116,17 @@ class Library:
         (sign,) = self._signs(source)
         with self._changes:
             key, now = self._items.update(sign, brief, classes)
-            self._follow(lambda: self._index.reclass(np.array([key]), np.array([now], np.uint16)))
+            self._follow(lambda: self._indexes.reclass(np.array([key]), np.array([now], np.uint16)))
 
     def close(self) -> None:
         """Stop the index's background work."""
-        self._index.close()
+        self._indexes.close()
 
-    def _load(self) -> VectorIndex:
-        index = self._tools.make_index()
-        for keys, vectors, classes in self._items.scan(self._pack):
-            index.add(keys, vectors, classes)
-        return index
+    def _load(self) -> Indexes:
+        words = self._tools.make_words() if self._pipeline.by_words else None
+        indexes = Indexes(self._tools.make_vectors(), words)
+        indexes.load(self._items, self._pack)
+        return indexes
 
     def _take(self, source: bytes | Url) -> Picture:
         data = source if isinstance(source, bytes) else self._tools.fetcher.fetch(source)
@@ -132,14 +135,10 @@ class Library:
     def _signs(self, source: Source) -> Sequence[ContSign]:
         return source if isinstance(source, tuple) else (self._take(source).sign,)
 
-    def _insert(self, item: NewItem) -> None:
+    def _insert(self, item: NewItem, features: Features) -> None:
         with self._changes:
             key = self._items.insert(item)
-            self._follow(
-                lambda: self._index.add(
-                    np.array([key]), item.vector[None], np.array([item.classes], np.uint16)
-                )
-            )
+            self._follow(lambda: self._indexes.add(key, features, item.classes))
 
     def _follow(self, change: Callable[[], None]) -> None:
         """Bring the index after SQL; an index that cannot follow is made anew from SQL."""
@@ -147,7 +146,7 @@ class Library:
             change()
         except Exception:
             _log.exception("the index could not follow a change and is loaded anew")
-            stale, self._index = self._index, self._load()
+            stale, self._indexes = self._indexes, self._load()
             stale.close()
 
     def _put_itself_first(
@@ -207,4 +206,5 @@ def _new_item(
         pack=pack,
         vector=features.vector,
         keypoints=None if points is None else keypoints.pack(points),
+        words=features.words,
     )

@@ -4,12 +4,13 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from typing import NamedTuple, Protocol
 
 from tusou.errors import Problem, TusouError
-from tusou.index.base import VectorIndex
+from tusou.library.indexes import Indexes
 from tusou.types import ClassFilter, Features, Keypoints, Picture, Rgb, Vector
-from tusou.vision import geometry, keypoints
+from tusou.vision import geometry, keypoints, words
 from tusou.vision.embed import Embedder
 
 # Scores are calibrated so that a picture is as likely as not the same here.
@@ -29,6 +30,9 @@ LoadKeypoints = Callable[[Sequence[int]], Mapping[int, bytes]]
 class Pipeline(Protocol):
     """How a service sees pictures and ranks them."""
 
+    by_words: bool
+    """Its libraries have an index of visual words."""
+
     def features(self, picture: Picture) -> Features:
         """See a picture.
 
@@ -40,7 +44,7 @@ class Pipeline(Protocol):
     def rank(
         self,
         query: Features,
-        index: VectorIndex,
+        indexes: Indexes,
         limit: int,
         classes: ClassFilter | None,
         load: LoadKeypoints,
@@ -52,6 +56,8 @@ class Pipeline(Protocol):
 class EmbeddingPipeline:
     """Ranks every picture by the likeness of its embedding."""
 
+    by_words = False
+
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
 
@@ -62,13 +68,13 @@ class EmbeddingPipeline:
     def rank(
         self,
         query: Features,
-        index: VectorIndex,
+        indexes: Indexes,
         limit: int,
         classes: ClassFilter | None,
         load: LoadKeypoints,
     ) -> list[Ranked]:
         """Nearest vectors, their cosines calibrated to scores."""
-        keys, cosines = index.search(query.vector, limit, classes)
+        keys, cosines = indexes.vectors.search(query.vector, limit, classes)
         scores = map(self._embedder.score, cosines.tolist())
         return [Ranked(key, score) for key, score in zip(keys.tolist(), scores, strict=True)]
 
@@ -76,9 +82,12 @@ class EmbeddingPipeline:
 class LocalPipeline:
     """Returns only pictures that share verified geometry with the query.
 
-    Candidates are verified best first, in all cores' threads, until there are no more or the time
-    for one search is used up.
+    Candidates come by visual words and by embedding: each finds what the other misses
+    (docs/same-image.md). They are verified best first, in all cores' threads, until there are no
+    more or the time for one search is used up.
     """
+
+    by_words = True
 
     def __init__(self, embedder: Embedder, candidates: int, seconds: float) -> None:
         self._embedder = embedder
@@ -88,22 +97,24 @@ class LocalPipeline:
         self._executor = ThreadPoolExecutor(self._threads, "tusou-verify")
 
     def features(self, picture: Picture) -> Features:
-        """Embed the picture, and take its keypoints."""
-        return Features(_embed(self._embedder, picture), keypoints.extract(picture.rgb))
+        """Embed the picture, and take its keypoints and their words."""
+        vector = _embed(self._embedder, picture)
+        points = keypoints.extract(picture.rgb)
+        return Features(vector, points, words.assign(points.descriptors)[:, 0])
 
     def rank(
         self,
         query: Features,
-        index: VectorIndex,
+        indexes: Indexes,
         limit: int,
         classes: ClassFilter | None,
         load: LoadKeypoints,
     ) -> list[Ranked]:
-        """Verify the nearest pictures by embedding; those that fail are not returned."""
-        keys, _ = index.search(query.vector, self._candidates, classes)
+        """Verify candidates; those that fail are not returned."""
         points, ranked = _points(query), list[Ranked]()
+        candidates = self._find(query.vector, points, indexes, classes)
         end = time.monotonic() + self._seconds
-        for portion in _portions(keys.tolist(), 4 * self._threads):
+        for portion in _portions(candidates, 4 * self._threads):
             ranked += self._verified(points, load(portion))
             if time.monotonic() > end:
                 break
@@ -113,6 +124,24 @@ class LocalPipeline:
         """Stop the threads that verify."""
         self._executor.shutdown()
 
+    def _find(
+        self,
+        vector: Vector,
+        points: Keypoints,
+        indexes: Indexes,
+        classes: ClassFilter | None,
+    ) -> list[int]:
+        """Candidates, the likeliest first: by words, by a mirror image's words, by embedding."""
+        if indexes.words is None:
+            raise TypeError("indexes of another pipeline")
+        lists = []
+        for seen in (points, keypoints.mirrored(points)):
+            bag = words.assign(seen.descriptors)[:, 0]
+            lists.append(indexes.words.search(bag, self._candidates, classes)[0].tolist())
+        upright, mirrored = lists
+        near = indexes.vectors.search(vector, self._candidates, classes)[0].tolist()
+        return _merged((upright, 2), (mirrored, 1), (near, 2))[: self._candidates]
+
     def _verified(self, query: Keypoints, stored: Mapping[int, bytes]) -> list[Ranked]:
         points = [keypoints.unpack(data) for data in stored.values()]
         matches = geometry.verify_many(query, points, self._executor)
@@ -121,6 +150,16 @@ class LocalPipeline:
             for key, match in zip(stored, matches, strict=True)
             if match is not None and match.score >= _VERIFIED
         ]
+
+
+def _merged(*lists: tuple[list[int], int]) -> list[int]:
+    """Take turns among lists, from each so many at a time as is said with it; none comes twice."""
+    turns = [iter(_portions(keys, share)) for keys, share in lists]
+    order = dict[int, None]()
+    for round_ in zip_longest(*turns, fillvalue=list[int]()):
+        for keys in round_:
+            order.update(dict.fromkeys(keys))
+    return list(order)
 
 
 def _portions(keys: list[int], size: int) -> Iterator[list[int]]:

@@ -1,7 +1,7 @@
 """Rows of libraries and of the pictures in them, and the transactions that change them."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,8 +11,8 @@ from sqlalchemy.exc import IntegrityError
 
 from tusou.errors import Problem, TusouError
 from tusou.storage.database import Database
-from tusou.storage.tables import items, keypoints, libraries, vectors
-from tusou.types import Classes, ContSign, Keys, Vector, Vectors
+from tusou.storage.tables import items, keypoints, libraries, vectors, words
+from tusou.types import Classes, ContSign, Keys, Vector, Vectors, Words
 
 _SCAN_ROWS = 20_000
 
@@ -45,6 +45,7 @@ class NewItem:
     pack: str
     vector: Vector
     keypoints: bytes | None
+    words: Words | None
 
 
 class Found(NamedTuple):
@@ -175,6 +176,8 @@ class Items:
                     connection.execute(
                         insert(keypoints).values(item_id=key, keypoints=item.keypoints)
                     )
+                if item.words is not None:
+                    connection.execute(insert(words), self._word_rows([(key, item.words)]))
         except IntegrityError as error:
             raise already_there(item.sign) from error
         return key
@@ -215,6 +218,7 @@ class Items:
             for table, column in (
                 (vectors, vectors.c.item_id),
                 (keypoints, keypoints.c.item_id),
+                (words, words.c.item_id),
                 (items, items.c.id),
             ):
                 connection.execute(delete(table).where(column.in_(keys)))
@@ -285,6 +289,50 @@ class Items:
                     raw.astype(np.float32),
                     np.array([first, second], np.uint16).T,
                 )
+
+    def scan_words(self) -> Iterator[tuple[Keys, list[Words], Classes]]:
+        """All numbers, words and classes, in portions and in one consistent view."""
+        query = (
+            select(words.c.item_id, words.c.words, items.c.class1, items.c.class2)
+            .join(items, items.c.id == words.c.item_id)
+            .where(words.c.library_id == self._library_id)
+        )
+        with self._database.read() as connection:
+            result = connection.execution_options(yield_per=_SCAN_ROWS).execute(query)
+            for rows in result.partitions():
+                keys, data, first, second = zip(*rows, strict=True)
+                yield (
+                    np.array(keys, np.int64),
+                    [np.frombuffer(one, "<u2") for one in data],
+                    np.array([first, second], np.uint16).T,
+                )
+
+    def without_words(self, limit: int) -> dict[int, bytes]:
+        """Packed keypoints of up to `limit` pictures that an older version left without words."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(keypoints.c.item_id, keypoints.c.keypoints)
+                .join(items, items.c.id == keypoints.c.item_id)
+                .outerjoin(words, words.c.item_id == keypoints.c.item_id)
+                .where(items.c.library_id == self._library_id, words.c.item_id.is_(None))
+                .limit(limit)
+            )
+            return {row.item_id: row.keypoints for row in rows}
+
+    def give_words(self, found: Mapping[int, Words]) -> None:
+        """Store words of pictures that had none."""
+        with self._database.write() as connection:
+            connection.execute(insert(words), self._word_rows(found.items()))
+
+    def _word_rows(self, found: Iterable[tuple[int, Words]]) -> list[dict[str, object]]:
+        return [
+            {
+                "item_id": key,
+                "library_id": self._library_id,
+                "words": bag.astype("<u2").tobytes(),
+            }
+            for key, bag in found
+        ]
 
     def _is(self, sign: ContSign):  # type: ignore[no-untyped-def]  # SQLAlchemy's own type is private
         return (items.c.library_id == self._library_id) & (items.c.sign == int(sign))

@@ -99,6 +99,14 @@ vectors = Table(
     Column("vector", LargeBinary, nullable=False),  # D little-endian float16
     Index(None, "library_id"),
 )
+words = Table(
+    "words",
+    metadata,
+    Column("item_id", _Id, ForeignKey("items.id", ondelete="CASCADE"), primary_key=True),
+    Column("library_id", _Id, nullable=False),
+    Column("words", LargeBinary, nullable=False),  # little-endian uint16, one a keypoint
+    Index(None, "library_id"),
+)
 keypoints = Table(
     "keypoints",
     metadata,

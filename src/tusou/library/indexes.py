@@ -1,0 +1,67 @@
+"""The indexes over one library, kept in step: by vector, and by visual words where it has them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tusou.index.base import VectorIndex, WordIndex
+from tusou.storage.items import Items
+from tusou.types import Classes, Features, Keys
+from tusou.vision import keypoints
+from tusou.vision.words import assign
+
+_BACKFILL_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Indexes:
+    """What a library is searched by. Changes are made by one thread at a time."""
+
+    vectors: VectorIndex
+    words: WordIndex | None
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def load(self, items: Items, pack: str) -> None:
+        """Fill empty indexes with all pictures of a library."""
+        for keys, vectors, classes in items.scan(pack):
+            self.vectors.add(keys, vectors, classes)
+        if self.words is None:
+            return
+        _give_missing_words(items)
+        for keys, words, classes in items.scan_words():
+            self.words.add(keys, words, classes)
+
+    def add(self, key: int, features: Features, classes: tuple[int, int]) -> None:
+        """Add one picture."""
+        keys, rows = np.array([key]), np.array([classes], np.uint16)
+        self.vectors.add(keys, features.vector[None], rows)
+        if self.words is not None and features.words is not None:
+            self.words.add(keys, [features.words], rows)
+
+    def remove(self, keys: Keys) -> None:
+        """Take pictures out."""
+        self.vectors.remove(keys)
+        if self.words is not None:
+            self.words.remove(keys)
+
+    def reclass(self, keys: Keys, classes: Classes) -> None:
+        """Give pictures new classes [N × 2]."""
+        self.vectors.reclass(keys, classes)
+        if self.words is not None:
+            self.words.reclass(keys, classes)
+
+    def close(self) -> None:
+        """Stop background work."""
+        self.vectors.close()
+        if self.words is not None:
+            self.words.close()
+
+
+def _give_missing_words(items: Items) -> None:
+    """Pictures added before there were words get theirs, once."""
+    while missing := items.without_words(_BACKFILL_ROWS):
+        items.give_words(
+            {key: assign(keypoints.unpack(data).descriptors)[:, 0] for key, data in missing.items()}
+        )
