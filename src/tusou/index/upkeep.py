@@ -5,11 +5,7 @@ because nobody else changes them, and takes the gate alone only to put a result 
 that die meanwhile keep their slots and are dropped another time.
 """
 
-import ctypes
-import logging
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain
 
@@ -20,8 +16,7 @@ from tusou.index.kmeans import train
 from tusou.index.rows import Mask, Slots
 from tusou.index.scan import Block, Chunk, Grouped
 from tusou.index.store import Store
-
-_log = logging.getLogger(__name__)
+from tusou.index.worker import Job, Worker
 
 _GROUPS_AT_ROOT = 3
 """Groups, in units of the square root of the rows."""
@@ -30,11 +25,6 @@ _REGROUP_AT = 4
 """Change in the number of rows, either way, at which new groups are worth their cost."""
 _DEAD_PART = 0.25
 """Dead rows, in units of the live ones, that are worth dropping."""
-_PAUSE_AFTER_FAILURE = 60.0
-
-
-class _Closed(Exception):
-    """The index was closed in the middle of a job."""
 
 
 class Upkeep:
@@ -46,48 +36,22 @@ class Upkeep:
         self._group_rows = group_rows
         self._chunk_rows = chunk_rows
         self._grouped_at = 0
-        self._worker: threading.Thread | None = None
-        self._closed = threading.Event()
+        self._worker = Worker("index-upkeep", gate, self._due)
 
     def wake(self) -> None:
-        """Start the thread if there is work and none is at it."""
-        if self._worker is None and self._due() is not None:
-            self._worker = threading.Thread(target=self._work, name="index-upkeep", daemon=True)
-            self._worker.start()
+        """Begin if there is work."""
+        self._worker.wake()
 
     def settle(self) -> None:
         """Wait until there is no work left."""
-        while (worker := self._worker) is not None:
-            worker.join()
+        self._worker.settle()
 
     def close(self) -> None:
         """Stop; searches and writes may go on."""
-        self._closed.set()
-        self.settle()
+        self._worker.close()
 
-    def _work(self) -> None:
-        try:
-            while (job := self._next()) is not None:
-                job()
-                _give_memory_back()
-        except _Closed:
-            self._worker = None
-        except Exception:
-            _log.exception("upkeep of an index failed; its searches go on, slower")
-            self._closed.wait(_PAUSE_AFTER_FAILURE)
-            self._worker = None
-
-    def _next(self) -> Callable[[], None] | None:
-        with self._gate.writing():
-            job = self._due()
-            if job is None:
-                self._worker = None  # under the gate, so that the next write sees it
-            return job
-
-    def _due(self) -> Callable[[], None] | None:
+    def _due(self) -> Job | None:
         live, store = len(self._store.rows), self._store
-        if self._closed.is_set():
-            return None
         if live >= self._group_rows and not (
             self._grouped_at / _REGROUP_AT < live < self._grouped_at * _REGROUP_AT
         ):
@@ -123,7 +87,7 @@ class Upkeep:
         for block in _blocks(sources):
             living = self._living(block.slots)
             moves.append((living, grouped.assign(block.points[living]), block.slots[~living]))
-            self._stop_if_closed()
+            self._worker.stop_if_closed()
         grouped.reserve(np.concatenate([groups for _, groups, _ in moves]))
         for block, (living, groups, _) in zip(_blocks(sources), moves, strict=True):
             grouped.add(block.points[living], block.slots[living], groups)
@@ -142,7 +106,7 @@ class Upkeep:
             for block in _blocks(sources)
         ]
         sample = np.concatenate(parts).astype(np.float32)
-        return Grouped(train(sample, min(count, len(sample)), self._stop_if_closed))
+        return Grouped(train(sample, min(count, len(sample)), self._worker.stop_if_closed))
 
     def _merge(self, grouped: Grouped) -> None:
         """Move the rows of full chunks into the groups."""
@@ -154,7 +118,7 @@ class Upkeep:
                 grouped.add(*living, groups)
                 self._store.replace([chunk], [])
                 self._store.rows.release(left)
-            self._stop_if_closed()
+            self._worker.stop_if_closed()
 
     def _sweep(self, grouped: Grouped) -> None:
         """Drop the dead rows of the groups."""
@@ -177,19 +141,6 @@ class Upkeep:
         with self._gate.reading():
             return self._store.rows.alive()[slots]
 
-    def _stop_if_closed(self) -> None:
-        if self._closed.is_set():
-            raise _Closed
-
 
 def _blocks(sources: Sequence[Chunk | Grouped]) -> Iterator[Block]:
     return chain.from_iterable(source.blocks() for source in sources)
-
-
-def _give_memory_back() -> None:
-    """Return the memory of dropped chunks to the system; glibc would keep most of it.
-
-    Measured by `benchmarks/index_search.py`.
-    """
-    with suppress(OSError, AttributeError):  # other systems have no such call, or no such need
-        ctypes.CDLL(None).malloc_trim(0)

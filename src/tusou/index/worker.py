@@ -15,6 +15,10 @@ Job = Callable[[], None]
 _PAUSE_AFTER_FAILURE = 60.0
 
 
+class _Closed(Exception):
+    """The index was closed in the middle of a job."""
+
+
 class Worker:
     """Does jobs one after the other, until none is due.
 
@@ -43,15 +47,22 @@ class Worker:
             thread.join()
 
     def close(self) -> None:
-        """Stop after the job in hand."""
+        """Stop after the job in hand, or where it asks `stop_if_closed`."""
         self._closed.set()
         self.settle()
+
+    def stop_if_closed(self) -> None:
+        """End the job that asks, if the index was closed; long jobs ask now and then."""
+        if self._closed.is_set():
+            raise _Closed
 
     def _work(self) -> None:
         try:
             while (job := self._next()) is not None:
                 job()
                 _give_memory_back()
+        except _Closed:
+            self._thread = None
         except Exception:
             _log.exception("background work of an index failed; its searches go on, slower")
             self._closed.wait(_PAUSE_AFTER_FAILURE)
@@ -68,7 +79,7 @@ class Worker:
 def _give_memory_back() -> None:
     """Return the memory of what a job replaced to the system; glibc would keep most of it.
 
-    Measured by `benchmarks/words_search.py`.
+    Measured by `benchmarks/index_search.py` and `benchmarks/words_search.py`.
     """
     with suppress(OSError, AttributeError):  # other systems have no such call, or no such need
         ctypes.CDLL(None).malloc_trim(0)
