@@ -116,6 +116,16 @@ class Server:
         """What the server has logged."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
+    def lines_of(self, app_id: int, count: int) -> list[Answer]:
+        """The log's lines of an application, once there are `count`: each follows its answer."""
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            lines = [line for line in self.log_lines() if line.get("app_id") == app_id]
+            if len(lines) >= count:
+                return lines
+            time.sleep(0.02)
+        raise AssertionError(f"fewer than {count} lines of application {app_id}")
+
     def stop(self) -> int:
         """Ask the server to stop and wait; returns its exit status."""
         self.http.close()

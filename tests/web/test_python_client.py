@@ -116,9 +116,7 @@ def test_a_token_that_died_is_renewed_unnoticed(
         connection.execute(end[fate])
     assert client.call("similarSearch", round_trip.A)["result"][0]["brief"] == "a"
     assert client.token != old
-    codes = [
-        line.get("error_code") for line in server.log_lines() if line.get("app_id") == caller.app_id
-    ]
+    codes = [line.get("error_code") for line in server.lines_of(caller.app_id, 2)]
     assert codes == [None, None]  # the refused call has no application
 
 
