@@ -98,8 +98,9 @@ class Settings:
     candidates: int = _setting(
         100,
         _count,
-        "Pictures that same_hq and picturebook verify for one search",
-        "same_hq 和 picturebook 每次检索几何校验的候选数量",
+        "Pictures that same_hq and picturebook verify for one search, and more only while the last "
+        "ones still match",
+        "same_hq 和 picturebook 每次检索几何校验的候选数量；仍有匹配时会继续校验更多",
     )
     verify_milliseconds: int = _setting(
         2000,

@@ -216,7 +216,6 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     server = Server(
         tmp_path_factory.mktemp("stock") / "data",
         {
-            "TUSOU_CANDIDATES": str(max(STOCK[name] for name in ("same_hq", "picturebook"))),
             "TUSOU_VERIFY_MILLISECONDS": "60000",
         },
     )

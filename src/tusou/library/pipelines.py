@@ -111,12 +111,16 @@ class LocalPipeline:
         load: LoadKeypoints,
     ) -> list[Ranked]:
         """Verify candidates; those that fail are not returned."""
-        points, ranked = _points(query), list[Ranked]()
-        candidates = self._find(query.vector, points, indexes, classes)
+        points, ranked, looked_at = _points(query), list[Ranked](), 0
+        candidates = self._find(query.vector, points, indexes, classes, limit)
         end = time.monotonic() + self._seconds
         for portion in _portions(candidates, 4 * self._threads):
-            ranked += self._verified(points, load(portion))
-            if time.monotonic() > end:
+            found = self._verified(points, load(portion))
+            ranked += found
+            looked_at += len(portion)
+            # Many copies of one picture: as long as they keep coming, so does the search.
+            enough = looked_at >= self._candidates and not found
+            if enough or time.monotonic() > end:
                 break
         return sorted(ranked, key=lambda row: (-row.score, row.key))[:limit]
 
@@ -130,17 +134,19 @@ class LocalPipeline:
         points: Keypoints,
         indexes: Indexes,
         classes: ClassFilter | None,
+        limit: int,
     ) -> list[int]:
         """Candidates, the likeliest first: by words, by a mirror image's words, by embedding."""
+        most = max(self._candidates, limit)
         if indexes.words is None:
             raise TypeError("indexes of another pipeline")
         lists = []
         for seen in (points, keypoints.mirrored(points)):
             bag = words.assign(seen.descriptors)[:, 0]
-            lists.append(indexes.words.search(bag, self._candidates, classes)[0].tolist())
+            lists.append(indexes.words.search(bag, most, classes)[0].tolist())
         upright, mirrored = lists
-        near = indexes.vectors.search(vector, self._candidates, classes)[0].tolist()
-        return _merged((upright, 2), (mirrored, 1), (near, 2))[: self._candidates]
+        near = indexes.vectors.search(vector, most, classes)[0].tolist()
+        return _merged((upright, 2), (mirrored, 1), (near, 2))[:most]
 
     def _verified(self, query: Keypoints, stored: Mapping[int, bytes]) -> list[Ranked]:
         points = [keypoints.unpack(data) for data in stored.values()]

@@ -167,7 +167,7 @@ def _grant(runtime: Runtime, fields: Mapping[str, str]) -> Facts:
 
 
 def _add(runtime: Runtime, app: App, service: Service, fields: Fields, log_id: int) -> Facts:
-    library = runtime.catalogue.library(app.id, service.name)
+    library = _library(runtime, app, service)
     brief = inputs.required_brief(fields)
     first, second = inputs.classes(fields, service)
     sign = library.add(inputs.picture(fields), brief, (first or 0, second or 0))
@@ -175,7 +175,7 @@ def _add(runtime: Runtime, app: App, service: Service, fields: Fields, log_id: i
 
 
 def _search(runtime: Runtime, app: App, service: Service, fields: Fields, log_id: int) -> Facts:
-    library = runtime.catalogue.library(app.id, service.name)
+    library = _library(runtime, app, service)
     first, count = inputs.page(fields, service)
     classes = inputs.class_filter(fields, service)
     page = library.search(inputs.picture(fields), classes, first, count)
