@@ -79,7 +79,7 @@ def train(rows: np.ndarray, seed: int) -> words.Vocabulary:
     vocabulary = words.Vocabulary(cells, found)
     for _ in range(REFINEMENTS):
         starts = range(0, len(rows), BATCH)
-        parts = [words.nearest(vocabulary, rows[at : at + BATCH], 1, BEAM)[:, 0] for at in starts]
+        parts = [words.nearest(vocabulary, rows[at : at + BATCH], BEAM) for at in starts]
         flat = means(rows, np.concatenate(parts), vocabulary.words.reshape(words.COUNT, -1), rng)
         vocabulary = vocabulary._replace(words=flat.reshape(found.shape))
     return vocabulary

@@ -102,7 +102,7 @@ class Runtime(Office):
                     blobs=self.blobs,
                     store_originals=settings.store_originals,
                     make_vectors=lambda: EmbeddedIndex(embedder.dimension),
-                    make_words=lambda: InvertedIndex(words.COUNT),
+                    make_words=lambda: InvertedIndex(words.COUNT, words.affinities()),
                 ),
             )
             undo.callback(self.catalogue.close)

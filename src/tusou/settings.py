@@ -96,7 +96,7 @@ class Settings:
         "下载一个图片 URL 的最长时间（秒）；官方 Node 客户端 10 秒后放弃",
     )
     candidates: int = _setting(
-        100,
+        60,
         _count,
         "Pictures that same_hq and picturebook verify for one search, and more only while the last "
         "ones still match",

@@ -1,7 +1,7 @@
 """The nouns that every layer shares: pictures, signs, classes, features, hits."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, NewType, Self
 
@@ -18,8 +18,22 @@ Keys = NDArray[np.int64]
 """[N] numbers of stored pictures (SQL item ids)."""
 Classes = NDArray[np.uint16]
 """[N × 2] class ids of stored pictures, 0 where there is none."""
-Words = NDArray[np.uint16]
-"""[W] visual words of one picture, in any order; one that comes again counts again."""
+
+
+class Words(NamedTuple):
+    """Visual words of one picture, one for each local feature."""
+
+    numbers: NDArray[np.uint16]
+    """[W] below the size of the vocabulary."""
+    signatures: NDArray[np.uint32]
+    """[W] where in its word a feature lies: few bits differ between near ones."""
+
+    @classmethod
+    def join(cls, parts: Iterable[Self]) -> Self:
+        """Put words one after the other."""
+        pairs = [(np.empty(0, np.uint16), np.empty(0, np.uint32)), *parts]
+        return cls(*map(np.concatenate, zip(*pairs, strict=True)))
+
 
 Url = NewType("Url", str)
 """Where a picture can be fetched."""

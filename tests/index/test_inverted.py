@@ -9,15 +9,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from tusou.index.base import Weights, WordIndex
+from tusou.index.base import WordIndex
 from tusou.index.gate import Gate
-from tusou.index.inverted import InvertedIndex, Stops
+from tusou.index.inverted import InvertedIndex
 from tusou.index.worker import Worker
 from tusou.types import Classes, ClassFilter, ClassTerm, Keys, Words
 
 VOCABULARY = 500
+AFFINITIES = np.array([1, 0.75, 0.5, 0.25] + [0] * 29, np.float32)
 KNOBS: dict[str, dict[str, int]] = {
-    "tail": {"tail_rows": 10**4},
+    "tail": {"tail_rows": 8192},
     "segments": {"tail_rows": 16, "segment_rows": 128},
     "bulk": {"tail_rows": 1, "segment_rows": 32},
 }
@@ -25,11 +26,17 @@ KNOBS: dict[str, dict[str, int]] = {
 
 def some_words(count: int, seed: int = 0, length: int = 20) -> list[Words]:
     dice = np.random.default_rng(seed)
-    return list(dice.integers(0, VOCABULARY, (count, length), dtype=np.uint16))
+    numbers = dice.integers(0, VOCABULARY, (count, length), dtype=np.uint16)
+    signatures = dice.integers(0, 1 << 3, (count, length), dtype=np.uint32)
+    return [Words(*pair) for pair in zip(numbers, signatures, strict=True)]
 
 
-def words_of(*words: int) -> Words:
-    return np.array(words, np.uint16)
+def pairs_of(words: Words) -> list[tuple[int, int]]:
+    return list(zip(words.numbers.tolist(), words.signatures.tolist(), strict=True))
+
+
+def words_of(*words: int, signature: int = 0) -> Words:
+    return Words(np.array(words, np.uint16), np.full(len(words), signature, np.uint32))
 
 
 def no_classes(count: int) -> Classes:
@@ -55,37 +62,30 @@ def found(index: InvertedIndex, words: Words, limit: int = 1) -> list[int]:
 
 
 def everything() -> Words:
-    return np.arange(VOCABULARY, dtype=np.uint16)
+    return words_of(*range(VOCABULARY))
 
 
 class Model:
     """What an index should do, in dictionaries."""
 
     def __init__(self) -> None:
-        self.words: dict[int, Counter[int]] = {}
+        self.words: dict[int, list[tuple[int, int]]] = {}
         self.classes: dict[int, tuple[int, int]] = {}
 
     def add(self, keys: Sequence[int], words: Sequence[Words]) -> None:
         for key, bag in zip(keys, words, strict=True):
-            self.words[key] = Counter(bag.tolist())
+            self.words[key] = pairs_of(bag)
 
-    def scores(
-        self, words: Words, wanted: ClassFilter | None = None, weights: Weights | None = None
-    ) -> dict[int, float]:
-        """Score the pictures that pass and share a word."""
-        if weights is None:
-            weights = np.ones(words.shape, np.float32)
-        query: defaultdict[int, float] = defaultdict(float)
-        for word, weight in zip(words.ravel().tolist(), weights.ravel().tolist(), strict=True):
-            query[word] += weight
-        held = Counter(word for bag in self.words.values() for word in bag)
-        gains = {
-            word: weight * np.log(1 + len(self.words) / held[word]) ** 2
-            for word, weight in query.items()
-            if held[word]
-        }
+    def scores(self, words: Words, wanted: ClassFilter | None = None) -> dict[int, float]:
+        """Score the pictures that pass and have a feature like one of the query's."""
+        held = Counter(word for bag in self.words.values() for word, _ in bag)
+        query = defaultdict[int, list[int]](list)
+        for word, signature in pairs_of(words):
+            query[word].append(signature)
         scores = {
-            key: _score(bag, gains) for key, bag in self.words.items() if self._passes(key, wanted)
+            key: _score(bag, query, {word: len(self.words) / n for word, n in held.items()})
+            for key, bag in self.words.items()
+            if self._passes(key, wanted)
         }
         return {key: score for key, score in scores.items() if score > 0}
 
@@ -94,10 +94,18 @@ class Model:
         return wanted is None or bool(wanted.mask(classes)[0])
 
 
-def _score(bag: Counter[int], gains: dict[int, float]) -> float:
-    times = {word: min(count, 4) for word, count in bag.items()}
-    total = sum(gains.get(word, 0) * count**0.5 for word, count in times.items())
-    return float(total / max(sum(times.values()), 1) ** 0.5)
+def _score(
+    bag: list[tuple[int, int]], query: dict[int, list[int]], rarity: dict[int, float]
+) -> float:
+    times = Counter(word for word, _ in bag)
+    total = sum(
+        np.log1p(rarity[word]) ** 2
+        * AFFINITIES[(signature ^ asked).bit_count()]
+        / min(times[word], 4) ** 0.5
+        for word, signature in bag
+        for asked in query.get(word, [])
+    )
+    return float(total / max(len(bag), 1) ** 0.5)
 
 
 @pytest.fixture
@@ -105,7 +113,7 @@ def make() -> Iterator[Callable[..., InvertedIndex]]:
     made: list[InvertedIndex] = []
 
     def make_one(vocabulary: int = VOCABULARY, **knobs: object) -> InvertedIndex:
-        made.append(InvertedIndex(vocabulary, **knobs))  # type: ignore[arg-type]
+        made.append(InvertedIndex(vocabulary, AFFINITIES, **knobs))  # type: ignore[arg-type]
         return made[-1]
 
     yield make_one
@@ -120,7 +128,7 @@ def index(request: pytest.FixtureRequest, make: Callable[..., InvertedIndex]) ->
 
 
 def test_an_inverted_file_keeps_the_contract() -> None:
-    index: WordIndex = InvertedIndex(VOCABULARY)
+    index: WordIndex = InvertedIndex(VOCABULARY, AFFINITIES)
     index.close()
 
 
@@ -175,10 +183,13 @@ def test_a_word_that_repeats_weighs_more_but_not_in_proportion(index: InvertedIn
     assert found(index, words_of(1, 2)) == [2]
 
 
-def test_no_count_however_high_outgrows_four(index: InvertedIndex) -> None:
-    index.add(np.arange(2), [words_of(*[1] * 4), words_of(*[1] * 1000)], no_classes(2))
-    _, scores = index.search(words_of(1), 2)
-    np.testing.assert_allclose(scores[0], scores[1])
+def test_a_feature_weighs_less_the_more_its_signature_differs(index: InvertedIndex) -> None:
+    differing = (0b0, 0b100, 0b1100, 0b11100, 0b111100)
+    words = [words_of(1, signature=signature) for signature in differing]
+    index.add(np.arange(5), words, no_classes(5))
+    keys, scores = index.search(words_of(1), 5)
+    assert keys.tolist() == [0, 1, 2, 3]  # the last is not the same feature any more
+    np.testing.assert_allclose(scores / scores[0], AFFINITIES[:4], rtol=1e-4)
 
 
 def test_the_first_and_the_last_word_of_the_largest_vocabulary_count(
@@ -191,42 +202,11 @@ def test_the_first_and_the_last_word_of_the_largest_vocabulary_count(
         assert found(index, words_of(65535), 5) == [1]
 
 
-def test_each_feature_may_go_to_several_words_with_weights(index: InvertedIndex) -> None:
-    model = Model()
-    model.add(range(200), filled(index, 200))
-    dice = np.random.default_rng(3)
-    for _ in range(10):
-        words = dice.integers(0, VOCABULARY, (15, 3), dtype=np.uint16)
-        weights = dice.random((15, 3), dtype=np.float32)
-        keys, scores = index.search(words, 200, weights=weights)
-        truth = model.scores(words, weights=weights)
-        assert set(keys.tolist()) == set(truth)
-        np.testing.assert_allclose(scores, [truth[key] for key in keys.tolist()], rtol=1e-4)
-
-
-def test_a_word_of_no_weight_finds_nothing(index: InvertedIndex) -> None:
-    filled(index, 50)
-    assert len(index.search(everything(), 50, weights=np.zeros(VOCABULARY, np.float32))[0]) == 0
-
-
-@pytest.mark.parametrize("knobs", KNOBS.values(), ids=KNOBS)
-@pytest.mark.parametrize(
-    ("stops", "count"), [(Stops(part=0.1, floor=0), 1), (Stops(part=0.1, floor=40), 40)]
-)
-def test_words_in_too_many_pictures_do_not_count(
-    make: Callable[..., InvertedIndex], knobs: dict[str, int], stops: Stops, count: int
-) -> None:
-    index = make(stops=stops, **knobs)
-    index.add(np.arange(40), [words_of(1, 10 + key) for key in range(40)], no_classes(40))
-    assert len(found(index, words_of(1, 12), 40)) == count
-    assert found(index, words_of(1, 12)) == [2]
-
-
 @pytest.mark.parametrize("knobs", KNOBS.values(), ids=KNOBS)
 def test_near_twins_are_found_however_many_they_are(
     make: Callable[..., InvertedIndex], knobs: dict[str, int]
 ) -> None:
-    index = make(stops=Stops(part=0.1, floor=0), **knobs)
+    index = make(**knobs)
     twins = [words_of(*range(20), 100 + key) for key in range(60)]
     index.add(np.arange(60), twins, no_classes(60))
     assert found(index, twins[7]) == [7]
@@ -234,7 +214,7 @@ def test_near_twins_are_found_however_many_they_are(
 
 
 @pytest.mark.parametrize(
-    "knobs", [{"vocabulary": 65537}, {"segment_rows": 65537}, {"tail_rows": 40_000}], ids=str
+    "knobs", [{"vocabulary": 65537}, {"segment_rows": 16385}, {"tail_rows": 8193}], ids=str
 )
 def test_more_than_16_bits_can_number_is_refused(
     make: Callable[..., InvertedIndex], knobs: dict[str, int]
@@ -243,15 +223,14 @@ def test_more_than_16_bits_can_number_is_refused(
         make(**knobs)
 
 
-def test_a_search_reads_the_words_that_bring_most_for_their_cost(
+def test_a_search_reads_the_rarest_words_first_and_no_more_than_it_may(
     make: Callable[..., InvertedIndex],
 ) -> None:
-    index = make(stops=Stops(part=1, postings=3))
     words = [words_of(1), words_of(1), words_of(2), words_of(1, 3)]
-    index.add(np.arange(4), words, no_classes(4))
-    assert sorted(found(index, words_of(1, 2, 3), 9)) == [2, 3]
-    heavy = np.array([100, 1, 1], np.float32)
-    assert sorted(index.search(words_of(1, 2, 3), 9, weights=heavy)[0].tolist()) == [0, 1, 3]
+    for most, expected in ((1, [2]), (2, [2, 3]), (4, [2, 3]), (5, [0, 1, 2, 3])):
+        index = make(most_postings=most)
+        index.add(np.arange(4), words, no_classes(4))
+        assert sorted(found(index, words_of(1, 2, 3), 9)) == expected
 
 
 def test_a_limit_beyond_the_size_gives_every_picture(index: InvertedIndex) -> None:
@@ -313,8 +292,12 @@ def test_a_key_that_is_there_already_is_refused_and_nothing_is_added(index: Inve
         (np.arange(2), some_words(3), no_classes(2)),
         (np.arange(2), some_words(2), no_classes(3)),
         (np.arange(2), some_words(2), np.zeros(2, np.uint16)),
-        (np.arange(1), [np.zeros((2, 2), np.uint16)], no_classes(1)),
-        (np.arange(1), [np.zeros(2, np.int64)], no_classes(1)),
+        (
+            np.arange(1),
+            [Words(np.zeros((2, 2), np.uint16), np.zeros((2, 2), np.uint32))],
+            no_classes(1),
+        ),
+        (np.arange(1), [Words(np.zeros(2, np.uint16), np.zeros(3, np.uint32))], no_classes(1)),
         (np.arange(1), [words_of(VOCABULARY)], no_classes(1)),
     ],
 )
@@ -327,28 +310,25 @@ def test_what_does_not_fit_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("words", "weights"),
+    "words",
     [
-        (words_of(VOCABULARY), None),
-        (np.zeros((1, 1, 1), np.uint16), None),
-        (np.zeros(3, np.float32), None),
-        (words_of(1, 2), np.ones(3, np.float32)),
-        (words_of(1, 2), np.ones((2, 1), np.float32)),
-        (words_of(1, 2), np.array([1, -1], np.float32)),
+        words_of(VOCABULARY),
+        Words(np.zeros((1, 1), np.uint16), np.zeros((1, 1), np.uint32)),
+        Words(np.zeros(3, np.uint16), np.zeros(2, np.uint32)),
+        Words(np.zeros(3, np.uint16), np.zeros(3, np.uint16)),
+        Words(np.zeros(3, np.float32), np.zeros(3, np.uint32)),
     ],
 )
-def test_a_query_that_does_not_fit_is_refused(
-    index: InvertedIndex, words: Words, weights: Weights | None
-) -> None:
+def test_a_query_that_does_not_fit_is_refused(index: InvertedIndex, words: Words) -> None:
     with pytest.raises(ValueError, match="not"):
-        index.search(words, 1, weights=weights)
+        index.search(words, 1)
 
 
 def test_a_removed_picture_is_gone_at_once(index: InvertedIndex) -> None:
     words = filled(index, 200)
     index.remove(np.array([5, 150, 150, 99_999]))
     assert len(index) == 198
-    assert not {5, 150} & set(found(index, np.concatenate([words[5], words[150]]), 300))
+    assert not {5, 150} & set(found(index, Words.join([words[5], words[150]]), 300))
     index.remove(np.arange(200))
     assert len(index) == 0
     assert found(index, everything(), 300) == []
@@ -388,15 +368,15 @@ def test_an_index_may_grow_shrink_and_grow_again(index: InvertedIndex) -> None:
     assert set(found(index, everything(), 10_000)) == kept
 
 
-def test_a_block_of_65536_pictures_numbers_them_all(make: Callable[..., InvertedIndex]) -> None:
-    count, index = (1 << 16) + 3, make(dead_part=0)
+def test_a_block_of_16384_pictures_numbers_them_all(make: Callable[..., InvertedIndex]) -> None:
+    count, index = (1 << 14) + 3, make(dead_part=0)
     words = [words_of(key % 499, 499) if key % 4096 == 0 else words_of(499) for key in range(count)]
-    words[-1] = words[(1 << 16) - 1] = words_of(498)
+    words[-1] = words[(1 << 14) - 1] = words_of(498)
     index.add(np.arange(count), words, no_classes(count))
-    assert sorted(found(index, words_of(498), count)) == [(1 << 16) - 1, count - 1]
+    assert sorted(found(index, words_of(498), count)) == [(1 << 14) - 1, count - 1]
     index.remove(np.array([0, 1, 2]))
     index.settle()
-    assert sorted(found(index, words_of(498), count)) == [(1 << 16) - 1, count - 1]
+    assert sorted(found(index, words_of(498), count)) == [(1 << 14) - 1, count - 1]
     assert len(index) == count - 3
 
 
@@ -487,7 +467,9 @@ class Congruence(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.model = Model()
-        self.index = InvertedIndex(VOCABULARY, tail_rows=16, segment_rows=64, dead_part=0)
+        self.index = InvertedIndex(
+            VOCABULARY, AFFINITIES, tail_rows=16, segment_rows=64, dead_part=0
+        )
 
     @rule(
         start=keys,
@@ -499,7 +481,7 @@ class Congruence(RuleBasedStateMachine):
     def add(self, start: int, count: int, seed: int, length: int, pair: tuple[int, int]) -> None:
         words, keys = some_words(count, seed, length), range(start, start + count)
         for bag in words[: count // 2]:
-            bag[: length // 2] %= 7  # repeats
+            bag.numbers[: length // 2] %= 7  # repeats
         classes = np.array([pair] * count, np.uint16).reshape(-1, 2)
         if self.model.words.keys() & set(keys):
             with pytest.raises(ValueError, match="already"):
@@ -532,7 +514,8 @@ class Congruence(RuleBasedStateMachine):
     @rule(seed=st.integers(0, 10**6), limit=st.integers(1, 400), wanted=filters)
     def rank(self, seed: int, limit: int, wanted: ClassFilter | None) -> None:
         """Scores agree once nothing removed is left: until then it counts in the idf."""
-        query = some_words(1, seed)[0] // np.uint16(2)
+        numbers, signatures = some_words(1, seed)[0]
+        query = Words(numbers // np.uint16(2), signatures)
         self.index.settle()
         keys, scores = self.index.search(query, limit, wanted)
         truth = self.model.scores(query, wanted)

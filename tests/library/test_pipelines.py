@@ -3,22 +3,22 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tusou.library.pipelines import _merged
+from tusou.library.pipelines import _in_turns
 
 KEYS = st.lists(st.integers(0, 50), unique=True, max_size=20)
 
 
-def test_each_source_gives_its_share_in_turn() -> None:
-    assert _merged(([1, 2, 3, 4, 5], 2), ([9, 1, 8], 1)) == [1, 2, 9, 3, 4, 5, 8]
+def test_sources_take_turns() -> None:
+    assert _in_turns([1, 2, 3, 4, 5], [9, 1, 8]) == [1, 9, 2, 3, 8, 4, 5]
 
 
 def test_no_source_holds_another_up() -> None:
-    assert _merged(([], 2), ([1, 2, 3], 1)) == [1, 2, 3]
-    assert _merged(([], 2), ([], 1)) == []
+    assert _in_turns([], [1, 2, 0]) == [1, 2, 0]
+    assert _in_turns([], []) == []
 
 
-@given(KEYS, KEYS, st.integers(1, 4), st.integers(1, 4))
-def test_every_candidate_comes_once(first: list[int], second: list[int], a: int, b: int) -> None:
-    merged = _merged((first, a), (second, b))
+@given(KEYS, KEYS)
+def test_every_candidate_comes_once(first: list[int], second: list[int]) -> None:
+    merged = _in_turns(first, second)
     assert len(merged) == len(set(merged))
     assert set(merged) == set(first) | set(second)

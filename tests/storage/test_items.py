@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tusou.errors import Problem, TusouError
 from tusou.storage.database import Database
 from tusou.storage.items import Items, LibraryRow, NewItem, Registry, blob_names, count
-from tusou.types import ContSign
+from tusou.types import ContSign, Words
 
 
 @pytest.fixture
@@ -31,6 +31,14 @@ def library(database: Database) -> LibraryRow:
     return Registry(database).create(1, "similar", "base@1", 3)
 
 
+def _words(*numbers: int) -> Words:
+    return Words(np.array(numbers, np.uint16), np.array(numbers, np.uint32) << np.uint32(16))
+
+
+def _pairs(words: Words) -> list[tuple[int, int]]:
+    return list(zip(words.numbers.tolist(), words.signatures.tolist(), strict=True))
+
+
 def _item(number: int, brief: str = "brief", classes: tuple[int, int] = (0, 0)) -> NewItem:
     vector = np.zeros(8, np.float32)
     vector[number % 8] = 1
@@ -46,7 +54,7 @@ def _item(number: int, brief: str = "brief", classes: tuple[int, int] = (0, 0)) 
         pack="base@1",
         vector=vector,
         keypoints=b"points" if number % 2 else None,
-        words=np.array([number, 40_000], np.uint16) if number % 2 else None,
+        words=_words(number, 40_000, 7) if number % 2 else None,
     )
 
 
@@ -67,7 +75,8 @@ def test_a_picture_comes_back_with_its_features(database: Database, library: Lib
     assert classes.tolist() == [[7, 9], [0, 0]]
     assert list(items.scan("another@1")) == []
     ((keys, (words,), classes),) = items.scan_words()
-    assert (keys.tolist(), words.tolist(), classes.tolist()) == ([one], [1, 40_000], [[7, 9]])
+    assert (keys.tolist(), classes.tolist()) == ([one], [[7, 9]])
+    assert _pairs(words) == [(1, 1 << 16), (40_000, 40_000 << 16), (7, 7 << 16)]
 
 
 def test_pictures_that_have_no_words_yet_are_given_them(
@@ -77,10 +86,10 @@ def test_pictures_that_have_no_words_yet_are_given_them(
     key = items.insert(replace(_item(1), words=None))
     items.insert(_item(2))
     assert items.without_words(10) == {key: b"points"}
-    items.give_words({key: np.array([5, 6], np.uint16)})
+    items.give_words({key: _words(5, 6)})
     assert items.without_words(10) == {}
     ((keys, (words,), _),) = items.scan_words()
-    assert (keys.tolist(), words.tolist()) == ([key], [5, 6])
+    assert (keys.tolist(), _pairs(words)) == ([key], [(5, 5 << 16), (6, 6 << 16)])
 
 
 def test_the_same_sign_is_refused_and_named(database: Database, library: LibraryRow) -> None:

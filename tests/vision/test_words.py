@@ -6,9 +6,9 @@ import pytest
 from numpy.typing import NDArray
 
 from support.pictures import scene
-from tusou.types import Keypoints, Rgb
+from tusou.types import Keypoints, Rgb, Words
 from tusou.vision.keypoints import extract, mirrored
-from tusou.vision.words import BITS, COUNT, TOLERANCE, affinities, assign, signatures, vocabulary
+from tusou.vision.words import BITS, COUNT, TOLERANCE, affinities, assign, vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,9 @@ def stranger() -> Keypoints:
 
 def _shared(query: Keypoints, stored: Keypoints) -> float:
     """The share of the query's words that the stored picture has."""
-    return float(np.isin(assign(query.descriptors)[:, 0], assign(stored.descriptors)).mean())
+    return float(
+        np.isin(assign(query.descriptors).numbers, assign(stored.descriptors).numbers).mean()
+    )
 
 
 def _rotated(rgb: Rgb, degrees: float, scale: float = 1.0) -> Rgb:
@@ -38,37 +40,27 @@ def _exhaustive(descriptors: NDArray[np.float32]) -> NDArray[np.intp]:
     return np.asarray(gains.argmax(axis=1))
 
 
-def test_words_are_numbers_of_the_vocabulary(found: Keypoints) -> None:
-    words = assign(found.descriptors, 3)
-    assert words.shape == (len(found), 3)
-    assert words.dtype == np.uint16
-    assert words.max() < COUNT
+def test_each_feature_has_a_word_of_the_vocabulary_and_a_signature(found: Keypoints) -> None:
+    numbers, signatures = assign(found.descriptors)
+    assert numbers.shape == signatures.shape == (len(found),)
+    assert numbers.dtype == np.uint16
+    assert signatures.dtype == np.uint32
+    assert numbers.max() < COUNT
     assert vocabulary().words.size == COUNT * 64
 
 
-def test_the_words_of_a_feature_differ_and_the_first_is_the_only_one(found: Keypoints) -> None:
-    several = assign(found.descriptors, 5)
-    assert all(len(set(row)) == 5 for row in several.tolist())
-    np.testing.assert_array_equal(several[:, :1], assign(found.descriptors))
-
-
-def test_a_feature_gets_the_same_words_alone_and_in_a_crowd(found: Keypoints) -> None:
-    together = assign(found.descriptors, 2)
-    np.testing.assert_array_equal(together, assign(found.descriptors.copy(), 2))
-    crowd = np.tile(found.descriptors, (12, 1))
-    np.testing.assert_array_equal(assign(crowd, 2), np.tile(together, (12, 1)))
-    alone = [assign(row[None], 2)[0] for row in found.descriptors[:60]]
-    np.testing.assert_array_equal(alone, together[:60])
+def test_a_feature_gets_the_same_word_alone_and_in_a_crowd(found: Keypoints) -> None:
+    together = assign(found.descriptors)
+    crowd = assign(np.tile(found.descriptors, (12, 1)))
+    alone = Words.join(assign(row[None]) for row in found.descriptors[:60])
+    for kind in range(2):
+        np.testing.assert_array_equal(crowd[kind], np.tile(together[kind], 12))
+        np.testing.assert_array_equal(alone[kind], together[kind][:60])
 
 
 def test_nearly_every_word_is_the_true_nearest(found: Keypoints) -> None:
-    assert (assign(found.descriptors)[:, 0] == _exhaustive(found.descriptors)).mean() > 0.95
-
-
-def test_words_come_nearest_first(found: Keypoints) -> None:
-    words = vocabulary().words.reshape(COUNT, 64)[assign(found.descriptors, 4)]
-    distances = np.linalg.norm(words - found.descriptors[:, None], axis=2)
-    assert (np.diff(distances, axis=1) > -1e-5).all()
+    same = assign(found.descriptors).numbers == _exhaustive(found.descriptors)
+    assert same.mean() > 0.95
 
 
 @pytest.mark.parametrize(("degrees", "scale"), [(30, 1.0), (90, 1.0), (0, 0.6)], ids=str)
@@ -87,13 +79,12 @@ def test_the_words_of_a_mirrored_picture_need_no_look_at_it(found: Keypoints) ->
 
 def test_signatures_are_near_for_copies_and_far_for_strangers(found: Keypoints) -> None:
     random = np.random.default_rng(0)
-    words = assign(found.descriptors)
     blurred = found.descriptors + random.normal(0, 0.01, found.descriptors.shape)
-    signs = signatures(found.descriptors, words)
-    close = np.bitwise_count(signs ^ signatures(blurred.astype(np.float32), words))
-    far = np.bitwise_count(signs ^ np.roll(signs, 1, axis=0))
-    assert signs.dtype == np.uint32
-    assert signs.shape == words.shape
+    words, copies = assign(found.descriptors), assign(blurred.astype(np.float32))
+    same = words.numbers == copies.numbers
+    close = np.bitwise_count(words.signatures ^ copies.signatures)[same]
+    far = np.bitwise_count(words.signatures ^ np.roll(words.signatures, 1))
+    assert same.mean() > 0.8
     assert np.median(close) < BITS / 8 < BITS / 3 < np.median(far)
 
 
@@ -106,8 +97,7 @@ def test_a_match_weighs_less_the_more_bits_differ() -> None:
 
 
 def test_no_features_give_no_words() -> None:
-    nothing = np.empty((0, 64), np.float32)
-    words = assign(nothing, 3)
-    assert words.shape == (0, 3)
-    assert words.dtype == np.uint16
-    assert signatures(nothing, words).shape == (0, 3)
+    numbers, signatures = assign(np.empty((0, 64), np.float32))
+    assert numbers.shape == signatures.shape == (0,)
+    assert numbers.dtype == np.uint16
+    assert signatures.dtype == np.uint32

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tusou.types import Classes, ClassFilter, Keys, Vector, Vectors, Words
 
 Weights = NDArray[np.float32]
-"""Weights or scores, 0 or more."""
+"""[N] weights or scores, 0 or more."""
 
 
 class VectorIndex(Protocol):
@@ -82,26 +82,16 @@ class WordIndex(Protocol):
         ...
 
     def search(
-        self,
-        words: Words,
-        limit: int,
-        classes: ClassFilter | None = None,
-        weights: Weights | None = None,
+        self, words: Words, limit: int, classes: ClassFilter | None = None
     ) -> tuple[Keys, Weights]:
         """Find the `limit` pictures most like a query, fewer only where fewer share a word with it.
 
-        Args:
-            words: [Q], or [Q × A] where each feature of the query goes to A words.
-            limit: At most so many.
-            classes: What their classes must be.
-            weights: How much each of `words` counts, in its shape; 1 each without them.
-
         Returns:
-            Keys [≤ limit] and scores [≤ limit], falling. Scores of two queries do not compare.
+            Keys [≤ limit] and scores [≤ limit], falling. Scores of two queries do not compare,
+            unless they are of the same features in another form.
 
         Raises:
-            ValueError: a word is not in the vocabulary, a weight is negative, or the shapes do
-                not fit.
+            ValueError: a word is not in the vocabulary, or the shapes do not fit.
         """
         ...
 

@@ -63,5 +63,5 @@ def _give_missing_words(items: Items) -> None:
     """Pictures added before there were words get theirs, once."""
     while missing := items.without_words(_BACKFILL_ROWS):
         items.give_words(
-            {key: assign(keypoints.unpack(data).descriptors)[:, 0] for key, data in missing.items()}
+            {key: assign(keypoints.unpack(data).descriptors) for key, data in missing.items()}
         )

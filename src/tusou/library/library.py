@@ -86,11 +86,10 @@ class Library:
         picture = self._take(source)
         features = self._pipeline.features(picture)
         last = min(first + count, self.service.most_results)
-        # One more than asked tells whether there is a next page.
-        limit = min(last + 1, self.service.most_results)
-        ranked = self._pipeline.rank(features, self._indexes, limit, classes, self._items.keypoints)
-        ranked = self._put_itself_first(picture.sign, ranked, classes)[:limit]
-        return Page(self._hits(ranked[first:last]), has_more=len(ranked) > last)
+        ranked = self._pipeline.rank(features, self._indexes, last, classes, self._items.keypoints)
+        ranked = self._put_itself_first(picture.sign, ranked, classes)
+        has_more = len(ranked) > last < self.service.most_results
+        return Page(self._hits(ranked[first:last]), has_more)
 
     def delete(self, source: Source) -> None:
         """Delete a picture, or those of a list that are there; gone when this returns.

@@ -49,7 +49,10 @@ class Pipeline(Protocol):
         classes: ClassFilter | None,
         load: LoadKeypoints,
     ) -> list[Ranked]:
-        """The best `limit` stored pictures, by falling score."""
+        """The best `limit` stored pictures and one more, where there are so many, or some more.
+
+        By falling score.
+        """
         ...
 
 
@@ -74,7 +77,7 @@ class EmbeddingPipeline:
         load: LoadKeypoints,
     ) -> list[Ranked]:
         """Nearest vectors, their cosines calibrated to scores."""
-        keys, cosines = indexes.vectors.search(query.vector, limit, classes)
+        keys, cosines = indexes.vectors.search(query.vector, limit + 1, classes)
         scores = map(self._embedder.score, cosines.tolist())
         return [Ranked(key, score) for key, score in zip(keys.tolist(), scores, strict=True)]
 
@@ -83,8 +86,7 @@ class LocalPipeline:
     """Returns only pictures that share verified geometry with the query.
 
     Candidates come by visual words and by embedding: each finds what the other misses
-    (docs/same-image.md). They are verified best first, in all cores' threads, until there are no
-    more or the time for one search is used up.
+    (docs/same-image.md). They are verified best first, in all cores' threads, a portion at a time.
     """
 
     by_words = True
@@ -100,7 +102,7 @@ class LocalPipeline:
         """Embed the picture, and take its keypoints and their words."""
         vector = _embed(self._embedder, picture)
         points = keypoints.extract(picture.rgb)
-        return Features(vector, points, words.assign(points.descriptors)[:, 0])
+        return Features(vector, points, words.assign(points.descriptors))
 
     def rank(
         self,
@@ -110,43 +112,43 @@ class LocalPipeline:
         classes: ClassFilter | None,
         load: LoadKeypoints,
     ) -> list[Ranked]:
-        """Verify candidates; those that fail are not returned."""
+        """Verify candidates; those that fail are not returned.
+
+        It ends with a portion that brings nothing, once `limit` are found or so many candidates
+        were looked at as the settings say; or when the time for one search is used up. Many copies
+        of one picture come in a row: as long as they keep coming, so does the search.
+        """
         points, ranked, looked_at = _points(query), list[Ranked](), 0
-        candidates = self._find(query.vector, points, indexes, classes, limit)
+        candidates = self._find(query, indexes, classes, max(self._candidates, limit + 1))
         end = time.monotonic() + self._seconds
         for portion in _portions(candidates, 4 * self._threads):
             found = self._verified(points, load(portion))
             ranked += found
             looked_at += len(portion)
-            # Many copies of one picture: as long as they keep coming, so does the search.
-            enough = looked_at >= self._candidates and not found
-            if enough or time.monotonic() > end:
+            enough = len(ranked) >= limit or looked_at >= self._candidates
+            if (enough and not found) or time.monotonic() > end:
                 break
-        return sorted(ranked, key=lambda row: (-row.score, row.key))[:limit]
+        return sorted(ranked, key=lambda row: (-row.score, row.key))
 
     def close(self) -> None:
         """Stop the threads that verify."""
         self._executor.shutdown()
 
     def _find(
-        self,
-        vector: Vector,
-        points: Keypoints,
-        indexes: Indexes,
-        classes: ClassFilter | None,
-        limit: int,
+        self, query: Features, indexes: Indexes, classes: ClassFilter | None, most: int
     ) -> list[int]:
-        """Candidates, the likeliest first: by words, by a mirror image's words, by embedding."""
-        most = max(self._candidates, limit)
-        if indexes.words is None:
-            raise TypeError("indexes of another pipeline")
-        lists = []
-        for seen in (points, keypoints.mirrored(points)):
-            bag = words.assign(seen.descriptors)[:, 0]
-            lists.append(indexes.words.search(bag, most, classes)[0].tolist())
-        upright, mirrored = lists
-        near = indexes.vectors.search(vector, most, classes)[0].tolist()
-        return _merged((upright, 2), (mirrored, 1), (near, 2))[:most]
+        """Candidates, the likeliest first: by words, the mirror image's too, and by embedding."""
+        if indexes.words is None or query.words is None:
+            raise TypeError("indexes or features of another pipeline")
+        flipped = keypoints.mirrored(_points(query))
+        found = [
+            pair
+            for seen in (query.words, words.assign(flipped.descriptors))
+            for pair in zip(*indexes.words.search(seen, most, classes), strict=True)
+        ]
+        by_words = dict.fromkeys(int(key) for key, _ in sorted(found, key=lambda pair: -pair[1]))
+        near = indexes.vectors.search(query.vector, most, classes)[0].tolist()
+        return _in_turns(list(by_words), near)[:most]
 
     def _verified(self, query: Keypoints, stored: Mapping[int, bytes]) -> list[Ranked]:
         points = [keypoints.unpack(data) for data in stored.values()]
@@ -158,14 +160,10 @@ class LocalPipeline:
         ]
 
 
-def _merged(*lists: tuple[list[int], int]) -> list[int]:
-    """Take turns among lists, from each so many at a time as is said with it; none comes twice."""
-    turns = [iter(_portions(keys, share)) for keys, share in lists]
-    order = dict[int, None]()
-    for round_ in zip_longest(*turns, fillvalue=list[int]()):
-        for keys in round_:
-            order.update(dict.fromkeys(keys))
-    return list(order)
+def _in_turns(*lists: list[int]) -> list[int]:
+    """Take one from each list in turn; none comes twice."""
+    rounds = zip_longest(*lists)
+    return list(dict.fromkeys(key for round_ in rounds for key in round_ if key is not None))
 
 
 def _portions(keys: list[int], size: int) -> Iterator[list[int]]:

@@ -303,7 +303,7 @@ class Items:
                 keys, data, first, second = zip(*rows, strict=True)
                 yield (
                     np.array(keys, np.int64),
-                    [np.frombuffer(one, "<u2") for one in data],
+                    list(map(_words, data)),
                     np.array([first, second], np.uint16).T,
                 )
 
@@ -329,13 +329,24 @@ class Items:
             {
                 "item_id": key,
                 "library_id": self._library_id,
-                "words": bag.astype("<u2").tobytes(),
+                "words": _word_bytes(bag),
             }
             for key, bag in found
         ]
 
     def _is(self, sign: ContSign):  # type: ignore[no-untyped-def]  # SQLAlchemy's own type is private
         return (items.c.library_id == self._library_id) & (items.c.sign == int(sign))
+
+
+def _word_bytes(bag: Words) -> bytes:
+    return bag.numbers.astype("<u2").tobytes() + bag.signatures.astype("<u4").tobytes()
+
+
+def _words(data: bytes) -> Words:
+    count = len(data) // 6
+    return Words(
+        np.frombuffer(data, "<u2", count), np.frombuffer(data, "<u4", count, offset=2 * count)
+    )
 
 
 def blob_names(database: Database) -> set[str]:

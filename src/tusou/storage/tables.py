@@ -104,7 +104,8 @@ words = Table(
     metadata,
     Column("item_id", _Id, ForeignKey("items.id", ondelete="CASCADE"), primary_key=True),
     Column("library_id", _Id, nullable=False),
-    Column("words", LargeBinary, nullable=False),  # little-endian uint16, one a keypoint
+    # Of all keypoints the numbers, little-endian uint16, and then the signatures, uint32.
+    Column("words", LargeBinary, nullable=False),
     Index(None, "library_id"),
 )
 keypoints = Table(

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tusou.types import Words
 from tusou.vision import keypoints
 
 COUNT: Final = 32_768
@@ -47,22 +48,21 @@ def vocabulary() -> Vocabulary:
         return Vocabulary(*(arrays[name] * units for name in Vocabulary._fields))
 
 
-def assign(descriptors: NDArray[np.float32], count: int = 1) -> NDArray[np.uint16]:
-    """Return the `count` nearest words of each descriptor [N × 64]: [N × count], nearest first.
+def assign(descriptors: NDArray[np.float32]) -> Words:
+    """Give each descriptor [N × 64] its nearest word, and a signature within it.
 
-    The same descriptor always gets the same words, whatever stands beside it.
+    The same descriptor always gets the same word, whatever stands beside it.
     """
-    batches = [
-        nearest(vocabulary(), descriptors[start : start + BATCH], count)
-        for start in range(0, len(descriptors), BATCH)
-    ]
-    return np.concatenate([np.empty((0, count), np.uint16), *batches]).astype(np.uint16)
+    starts = range(0, len(descriptors), BATCH)
+    batches = [nearest(vocabulary(), descriptors[start : start + BATCH]) for start in starts]
+    numbers = np.concatenate([np.empty(0, np.intp), *batches])
+    return Words(numbers.astype(np.uint16), signatures(descriptors, numbers))
 
 
 def nearest(
-    vocabulary: Vocabulary, descriptors: NDArray[np.float32], count: int = 1, beam: int = BEAM
+    vocabulary: Vocabulary, descriptors: NDArray[np.float32], beam: int = BEAM
 ) -> NDArray[np.intp]:
-    """Return the `count` nearest words [N × count] in the `beam` nearest cells."""
+    """Return the nearest word [N] in the `beam` nearest cells."""
     cells, words = vocabulary
     width = words.shape[1]
     lengths = np.einsum("cwd,cwd->cw", words, words) / 2
@@ -74,19 +74,20 @@ def nearest(
     for cell in np.flatnonzero(np.diff(bounds)):
         rows = order[bounds[cell] : bounds[cell + 1]]
         scores[rows] = descriptors[rows // beam] @ words[cell].T - lengths[cell]
-    return _best(scores.reshape(len(descriptors), beam * width), chosen, width, count)
+    best = scores.reshape(len(descriptors), beam * width).argmax(axis=1)
+    return np.asarray(chosen[np.arange(len(best)), best // width] * width + best % width)
 
 
-def signatures(descriptors: NDArray[np.float32], words: NDArray[np.uint16]) -> NDArray[np.uint32]:
-    """Tell on which side of each of its words [N × count] a descriptor [N × 64] lies.
+def signatures(descriptors: NDArray[np.float32], words: NDArray[np.intp]) -> NDArray[np.uint32]:
+    """Tell on which side of its word [N] a descriptor [N × 64] lies.
 
     Returns:
-        [N × count] numbers of `BITS` bits; `affinities` says what two of one word are worth
+        [N] numbers of `BITS` bits; `affinities` says what two of one word are worth
         (Hamming embedding: Jégou, Douze and Schmid 2008).
     """
     centres = vocabulary().words.reshape(COUNT, -1)[words, :BITS]
-    bits = descriptors[:, None, :BITS] > centres
-    return np.packbits(bits, axis=2).view("<u4")[:, :, 0].astype(np.uint32)
+    bits = np.packbits(descriptors[:, :BITS] > centres, axis=1)
+    return bits.view("<u4")[:, 0].astype(np.uint32)
 
 
 def affinities() -> NDArray[np.float32]:
@@ -94,16 +95,3 @@ def affinities() -> NDArray[np.float32]:
     differing = np.arange(BITS + 1)
     weights = np.exp(-((differing / SPREAD) ** 2))
     return np.where(differing <= TOLERANCE, weights, 0).astype(np.float32)
-
-
-def _best(
-    scores: NDArray[np.float32], cells: NDArray[np.intp], width: int, count: int
-) -> NDArray[np.intp]:
-    """Number the words of the `count` highest scores [N × beam·width] in the cells [N × beam]."""
-    found = np.empty((len(scores), count), np.intp)
-    everyone = np.arange(len(scores))
-    for place in range(count):
-        best = scores.argmax(axis=1)
-        found[:, place] = cells[everyone, best // width] * width + best % width
-        scores[everyone, best] = -np.inf
-    return found
