@@ -60,6 +60,8 @@ EVEN: Final = 0.27
 matches among 15,000 pairs of other pictures, most pairs of one kind, weighted 10 : 1. The fit's own
 .18 is raised so that the best pair of strangers stays out."""
 VERIFIED: Final = 0.5
+CERTAIN: Final = 0.99
+"""At a higher score nobody looks whether the mirror image fits better."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +96,15 @@ class Frames(NamedTuple):
     """From pixels of the picture to these coordinates."""
 
 
+class Side(NamedTuple):
+    """A query as it is compared: upright or in the mirror."""
+
+    query: Keypoints
+    frames: Frames
+    factors: Floats
+    mirror: bool
+
+
 class Transfer(NamedTuple):
     """Points as a homography puts them; not a number where it puts them behind the camera."""
 
@@ -109,7 +120,7 @@ def verify_many(
 ) -> list[Match | None]:
     """`verify` a picture against many, in the executor's threads if there is one."""
     run = map if executor is None else executor.map
-    return list(run(partial(verify, query), stored))
+    return list(run(partial(_verify, _sides(query)), stored))
 
 
 def verify(query: Keypoints, stored: Keypoints) -> Match | None:
@@ -117,12 +128,7 @@ def verify(query: Keypoints, stored: Keypoints) -> Match | None:
 
     Mirror images are found too; a picture that is like its own mirror image counts as upright.
     """
-    straight = _compare(query, stored, mirror=False)
-    if straight is not None and straight.score > 0.99:
-        return straight
-    flipped = _compare(query, stored, mirror=True)
-    matches = [match for match in (straight, flipped) if match is not None]
-    return max(matches, key=lambda match: match.score, default=None)
+    return _verify(_sides(query), stored)
 
 
 def score(points: int, support: float) -> float:
@@ -149,12 +155,32 @@ def score(points: int, support: float) -> float:
     return round(odds / (1 + odds), 6)
 
 
-def _compare(query: Keypoints, stored: Keypoints, mirror: bool) -> Match | None:
-    if min(len(query), len(stored)) < LEAST:
+def _sides(query: Keypoints) -> tuple[Side, Side]:
+    """Prepare the query as it is and as in the mirror."""
+    flipped = mirrored(query)
+    return (
+        Side(query, _frames(query), _factors(query.descriptors), mirror=False),
+        Side(query, _frames(flipped, mirror=True), _factors(flipped.descriptors), mirror=True),
+    )
+
+
+def _verify(sides: tuple[Side, Side], stored: Keypoints) -> Match | None:
+    if min(len(sides[0].query), len(stored)) < LEAST:
         return None
-    seen = mirrored(query) if mirror else query
-    source, target = _frames(seen, mirror), _frames(stored)
-    distances = _distances(seen.descriptors, stored.descriptors)
+    target, factors = _frames(stored), _cofactors(stored.descriptors)
+    matches = list[Match]()
+    for side in sides:
+        match = _compare(side, stored, target, side.factors @ factors)
+        if match is not None:
+            matches.append(match)
+            if match.score > CERTAIN:
+                break
+    return max(matches, key=lambda match: match.score, default=None)
+
+
+def _compare(side: Side, stored: Keypoints, target: Frames, distances: Floats) -> Match | None:
+    source, query = side.frames, side.query
+    np.maximum(distances, 1e-6, out=distances)
     mutual = _mutual(distances)
     pairs = _agreeing(source, target, mutual[:CANDIDATES])
     plane = None
@@ -177,7 +203,7 @@ def _compare(query: Keypoints, stored: Keypoints, mirror: bool) -> Match | None:
         stored_points=stored.points[pairs[:, 1]],
         query_overlap=shares[0],
         stored_overlap=shares[1],
-        mirrored=mirror,
+        mirrored=side.mirror,
         score=probability,
     )
 
@@ -198,15 +224,16 @@ def _frames(keypoints: Keypoints, mirror: bool = False) -> Frames:
     )
 
 
-def _distances(one: Floats, other: Floats) -> Floats:
-    """Squared distances [N × M] of descriptors.
+def _factors(descriptors: Floats) -> Floats:
+    """Rows [N × 66] whose products with `_cofactors` are squared distances of descriptors."""
+    squares = (descriptors * descriptors).sum(axis=1, keepdims=True)
+    return np.hstack([-2 * descriptors, squares, np.ones_like(squares)])
 
-    OpenCV multiplies, on this thread: numpy's BLAS would start threads of its own for each pair of
-    pictures, and they would wait for each other.
-    """
-    norms = (one * one).sum(axis=1)[:, None] + (other * other).sum(axis=1)
-    squares = cv2.gemm(one, other, -2, norms, 1, flags=cv2.GEMM_2_T)
-    return np.asarray(np.maximum(squares, 1e-6), np.float32)
+
+def _cofactors(descriptors: Floats) -> Floats:
+    """Columns [66 × M], see `_factors`."""
+    squares = (descriptors * descriptors).sum(axis=1, keepdims=True)
+    return np.hstack([descriptors, np.ones_like(squares), squares]).T
 
 
 def _mutual(distances: Floats) -> Pairs:
