@@ -154,6 +154,26 @@ class Features:
     """One for each keypoint."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Match:
+    """What two pictures have in common."""
+
+    homography: NDArray[np.float64]
+    """[3 × 3] pixels of the query → pixels of the stored picture."""
+    query_points: NDArray[np.float32]
+    """[M × 2] x, y of the confirmed points in pixels of the query."""
+    stored_points: NDArray[np.float32]
+    """[M × 2] x, y of the same points in pixels of the stored picture."""
+    query_overlap: float
+    """Share of the query's area that lies in the stored picture, 0–1."""
+    stored_overlap: float
+    """Share of the stored picture's area that lies in the query, 0–1."""
+    mirrored: bool
+    """One is a mirror image of the other."""
+    score: float
+    """.5–1; 1 for the identical picture, .5 for as likely as not the same."""
+
+
 class Hit(NamedTuple):
     """One search result."""
 

@@ -68,6 +68,35 @@ def test_local_services_return_only_what_they_verified(
     assert _signs(library, picture(99, 640, 480)) == []
 
 
+def test_a_match_is_shown_by_its_points_and_where_the_query_lies(
+    runtime: Runtime, app: App
+) -> None:
+    library = _library(runtime, app, "same_hq")
+    sign = library.add(picture(1, 640, 480), "one", (0, 0))
+    other = library.add(picture(2, 640, 480), "two", (0, 0))
+    half = scene(1, 640, 480)[120:360, 100:420][:, ::-1]
+    match = library.explain(encoded(np.ascontiguousarray(half)), sign)
+    assert match is not None
+    assert match.mirrored
+    assert match.query_overlap > 0.97
+    assert match.stored_overlap == pytest.approx(320 * 240 / (640 * 480), abs=0.02)
+    corners = match.homography @ np.array([[0, 0, 1], [319, 239, 1]]).T
+    np.testing.assert_allclose((corners[:2] / corners[2]).T, [[419, 120], [100, 359]], atol=3)
+    mirrored_x = 419 - match.query_points[:, 0]
+    np.testing.assert_allclose(mirrored_x, match.stored_points[:, 0], atol=5)
+    assert match.score == library.search(encoded(half), None, 0, 9).hits[0].score
+    assert library.explain(encoded(half), other) is None
+    assert _problem(library.explain, encoded(half), ContSign(1, 2)) is Problem.ITEM_MISSING
+
+
+def test_a_service_without_points_says_that_it_has_nothing_to_show(
+    runtime: Runtime, app: App
+) -> None:
+    library = _library(runtime, app, "product")
+    sign = library.add(picture(1), "one", (0, 0))
+    assert _problem(library.explain, picture(1), sign) is Problem.INVALID_PARAM
+
+
 def test_a_mirrored_part_pasted_into_another_picture_is_found(runtime: Runtime, app: App) -> None:
     library = _library(runtime, app, "same_hq")
     for seed in range(2, 10):

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from support.pictures import scene
-from tusou.types import Keypoints, Rgb
-from tusou.vision.geometry import Match, verify, verify_many
+from tusou.types import Keypoints, Match, Rgb
+from tusou.vision.geometry import verify, verify_many
 from tusou.vision.keypoints import extract, pack, unpack
 
 Plane = NDArray[np.float64]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tusou.errors import Problem, TusouError
 from tusou.images.decode import decode, thumbnail
 from tusou.images.fetch import Fetcher
 from tusou.index.base import VectorIndex, WordIndex
@@ -16,7 +17,17 @@ from tusou.library.pipelines import Pipeline, Ranked
 from tusou.services import Service
 from tusou.storage.blobs import Blobs, new_name
 from tusou.storage.items import Items, NewItem
-from tusou.types import ClassFilter, ContSign, Features, Hit, Page, Picture, Source, Url
+from tusou.types import (
+    ClassFilter,
+    ContSign,
+    Features,
+    Hit,
+    Match,
+    Page,
+    Picture,
+    Source,
+    Url,
+)
 from tusou.vision import keypoints
 
 _log = logging.getLogger(__name__)
@@ -90,6 +101,22 @@ class Library:
         ranked = self._put_itself_first(picture.sign, ranked, classes)
         has_more = len(ranked) > last < self.service.most_results
         return Page(self._hits(ranked[first:last]), has_more)
+
+    def explain(self, source: bytes | Url, sign: ContSign) -> Match | None:
+        """Show what a picture and a stored one have in common, in the same words as a search.
+
+        Returns:
+            Where their points agree; None where a search would not return the stored picture.
+
+        Raises:
+            TusouError: ITEM_MISSING; INVALID_PARAM, the service compares whole pictures; or what
+                is wrong with the picture.
+        """
+        same = self._items.find(sign)
+        if same is None:
+            raise TusouError(Problem.ITEM_MISSING, str(sign))
+        features = self._pipeline.features(self._take(source))
+        return self._pipeline.explain(features, self._items.keypoints([same[0]]).get(same[0]))
 
     def delete(self, source: Source) -> None:
         """Delete a picture, or those of a list that are there; gone when this returns.

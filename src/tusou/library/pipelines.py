@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from tusou.errors import Problem, TusouError
 from tusou.library.indexes import Indexes
-from tusou.types import ClassFilter, Features, Keypoints, Picture, Rgb, Vector
+from tusou.types import ClassFilter, Features, Keypoints, Match, Picture, Rgb, Vector
 from tusou.vision import geometry, keypoints, words
 from tusou.vision.embed import Embedder
 
@@ -55,6 +55,15 @@ class Pipeline(Protocol):
         """
         ...
 
+    def explain(self, query: Features, stored: bytes | None) -> Match | None:
+        """What the query has in common with a stored picture of these keypoints.
+
+        Raises:
+            TusouError: INVALID_PARAM, this pipeline sees pictures as a whole; ITEM_MISSING, the
+                picture was deleted meanwhile.
+        """
+        ...
+
 
 class EmbeddingPipeline:
     """Ranks every picture by the likeness of its embedding."""
@@ -80,6 +89,12 @@ class EmbeddingPipeline:
         keys, cosines = indexes.vectors.search(query.vector, limit + 1, classes)
         scores = map(self._embedder.score, cosines.tolist())
         return [Ranked(key, score) for key, score in zip(keys.tolist(), scores, strict=True)]
+
+    def explain(self, query: Features, stored: bytes | None) -> Match | None:
+        """Refuse: there is nothing to point at."""
+        raise TusouError(
+            Problem.INVALID_PARAM, "this service compares pictures as a whole, not point by point"
+        )
 
 
 class LocalPipeline:
@@ -129,6 +144,12 @@ class LocalPipeline:
             if (enough and not found) or time.monotonic() > end:
                 break
         return sorted(ranked, key=lambda row: (-row.score, row.key))
+
+    def explain(self, query: Features, stored: bytes | None) -> Match | None:
+        """The verified match; None where there is none."""
+        if stored is None:
+            raise TusouError(Problem.ITEM_MISSING, "it was deleted meanwhile")
+        return geometry.verify(_points(query), keypoints.unpack(stored))
 
     def close(self) -> None:
         """Stop the threads that verify."""

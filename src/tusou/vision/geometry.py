@@ -12,7 +12,6 @@ or a frame confirms few of the points that lie in the common area.
 
 from collections.abc import Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -20,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tusou.types import Keypoints
+from tusou.types import Keypoints, Match
 from tusou.vision.keypoints import mirrored
 
 Floats = NDArray[np.float32]
@@ -62,26 +61,6 @@ matches among 15,000 pairs of other pictures, most pairs of one kind, weighted 1
 VERIFIED: Final = 0.5
 CERTAIN: Final = 0.99
 """At a higher score nobody looks whether the mirror image fits better."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Match:
-    """What two pictures have in common."""
-
-    homography: Plane
-    """[3 × 3] pixels of the query → pixels of the stored picture."""
-    query_points: Floats
-    """[M × 2] x, y of the confirmed points in pixels of the query."""
-    stored_points: Floats
-    """[M × 2] x, y of the same points in pixels of the stored picture."""
-    query_overlap: float
-    """Share of the query's area that lies in the stored picture, 0–1."""
-    stored_overlap: float
-    """Share of the stored picture's area that lies in the query, 0–1."""
-    mirrored: bool
-    """One is a mirror image of the other."""
-    score: float
-    """.5–1; 1 for the identical picture, .5 for as likely as not the same."""
 
 
 class Frames(NamedTuple):
