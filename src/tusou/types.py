@@ -144,6 +144,15 @@ class Keypoints:
         return len(self.points)
 
 
+class Sketch(NamedTuple):
+    """A whole picture at a glance; see `vision.sketch`."""
+
+    grey: NDArray[np.uint8]
+    """[32 × 32]"""
+    tints: NDArray[np.int8]
+    """[4 × 4 × 3] how far red, green and blue lie from grey, in steps of two levels."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Features:
     """What a pipeline keeps of a picture."""
@@ -152,6 +161,7 @@ class Features:
     keypoints: Keypoints | None = None
     words: Words | None = None
     """One for each keypoint."""
+    sketch: Sketch | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

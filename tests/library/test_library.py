@@ -3,6 +3,7 @@
 import threading
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -66,6 +67,35 @@ def test_local_services_return_only_what_they_verified(
     crop = encoded(scene(1, 640, 480)[60:420, 80:560], "JPEG", quality=60)
     assert _signs(library, crop) == [sign]
     assert _signs(library, picture(99, 640, 480)) == []
+
+
+def test_a_plain_picture_is_found_in_the_mirror_and_at_a_stamp_s_size(
+    runtime: Runtime, app: App
+) -> None:
+    library = _library(runtime, app, "same_hq")
+    plain = np.full((400, 500, 3), 225, np.uint8)
+    cv2.ellipse(plain, (150, 200), (70, 110), 20, 0, 360, (60, 120, 200), -1)
+    cv2.ellipse(plain, (360, 260), (60, 40), 0, 0, 360, (200, 80, 60), -1)
+    plain = np.asarray(cv2.GaussianBlur(plain, (0, 0), 9), np.uint8)
+    sign = library.add(encoded(plain), "plain", (0, 0))
+    for seed in range(2, 8):
+        library.add(picture(seed, 500, 400), "other", (0, 0))
+    stamp = np.asarray(cv2.resize(plain, (64, 51), interpolation=cv2.INTER_AREA), np.uint8)
+    flipped = np.ascontiguousarray(plain[:, ::-1])
+    for copy in (stamp, flipped):
+        assert _signs(library, encoded(copy, "JPEG", quality=70)) == [sign]
+    match = library.explain(encoded(flipped), sign)
+    assert match is not None
+    assert match.mirrored
+
+
+def test_a_picture_that_shows_hardly_anything_is_refused(runtime: Runtime, app: App) -> None:
+    library = _library(runtime, app, "same_hq")
+    shade = np.linspace(100, 130, 300, dtype=np.float32)[None, :, None]
+    fog = encoded(np.broadcast_to(shade, (200, 300, 3)).astype(np.uint8))
+    assert _problem(library.add, fog, "fog", (0, 0)) is Problem.IMAGE_UNUSABLE
+    assert _problem(library.search, fog, None, 0, 10) is Problem.IMAGE_UNUSABLE
+    assert len(library) == 0
 
 
 def test_a_match_is_shown_by_its_points_and_where_the_query_lies(

@@ -54,6 +54,7 @@ def _item(number: int, brief: str = "brief", classes: tuple[int, int] = (0, 0)) 
         pack="base@1",
         vector=vector,
         keypoints=b"points" if number % 2 else None,
+        sketch=b"sketch" if number == 1 else None,
         words=_words(number, 40_000, 7) if number % 2 else None,
     )
 
@@ -66,7 +67,7 @@ def test_a_picture_comes_back_with_its_features(database: Database, library: Lib
         one: (ContSign(4_000_000_000, 1), "第一页"),
         two: (ContSign(4_000_000_000, 2), "brief"),
     }
-    assert items.keypoints([one, two]) == {one: b"points"}
+    assert items.local_features([one, two]) == {one: (b"points", b"sketch")}
     assert items.find(ContSign(4_000_000_000, 1)) == (one, (7, 9))
     assert items.find(ContSign(1, 1)) is None
     ((keys, vectors, classes),) = items.scan("base@1")

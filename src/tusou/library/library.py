@@ -28,7 +28,7 @@ from tusou.types import (
     Source,
     Url,
 )
-from tusou.vision import keypoints
+from tusou.vision import keypoints, sketch
 
 _log = logging.getLogger(__name__)
 
@@ -97,7 +97,8 @@ class Library:
         picture = self._take(source)
         features = self._pipeline.features(picture)
         last = min(first + count, self.service.most_results)
-        ranked = self._pipeline.rank(features, self._indexes, last, classes, self._items.keypoints)
+        load = self._items.local_features
+        ranked = self._pipeline.rank(features, self._indexes, last, classes, load)
         ranked = self._put_itself_first(picture.sign, ranked, classes)
         has_more = len(ranked) > last < self.service.most_results
         return Page(self._hits(ranked[first:last]), has_more)
@@ -116,7 +117,8 @@ class Library:
         if same is None:
             raise TusouError(Problem.ITEM_MISSING, str(sign))
         features = self._pipeline.features(self._take(source))
-        return self._pipeline.explain(features, self._items.keypoints([same[0]]).get(same[0]))
+        key = same[0]
+        return self._pipeline.explain(features, self._items.local_features([key]).get(key))
 
     def delete(self, source: Source) -> None:
         """Delete a picture, or those of a list that are there; gone when this returns.
@@ -219,7 +221,7 @@ def _new_item(
     classes: tuple[int, int],
     blob: str,
 ) -> NewItem:
-    points = features.keypoints
+    points, drawn = features.keypoints, features.sketch
     return NewItem(
         sign=picture.sign,
         brief=brief,
@@ -233,4 +235,5 @@ def _new_item(
         vector=features.vector,
         keypoints=None if points is None else keypoints.pack(points),
         words=features.words,
+        sketch=None if drawn is None else sketch.pack(drawn),
     )

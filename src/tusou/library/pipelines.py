@@ -9,12 +9,10 @@ from typing import NamedTuple, Protocol
 
 from tusou.errors import Problem, TusouError
 from tusou.library.indexes import Indexes
+from tusou.storage.items import LocalFeatures
 from tusou.types import ClassFilter, Features, Keypoints, Match, Picture, Rgb, Vector
-from tusou.vision import geometry, keypoints, words
+from tusou.vision import geometry, keypoints, sketch, words
 from tusou.vision.embed import Embedder
-
-# Scores are calibrated so that a picture is as likely as not the same here.
-_VERIFIED = 0.5
 
 
 class Ranked(NamedTuple):
@@ -24,7 +22,7 @@ class Ranked(NamedTuple):
     score: float
 
 
-LoadKeypoints = Callable[[Sequence[int]], Mapping[int, bytes]]
+Load = Callable[[Sequence[int]], Mapping[int, LocalFeatures]]
 
 
 class Pipeline(Protocol):
@@ -47,7 +45,7 @@ class Pipeline(Protocol):
         indexes: Indexes,
         limit: int,
         classes: ClassFilter | None,
-        load: LoadKeypoints,
+        load: Load,
     ) -> list[Ranked]:
         """The best `limit` stored pictures and one more, where there are so many, or some more.
 
@@ -55,8 +53,8 @@ class Pipeline(Protocol):
         """
         ...
 
-    def explain(self, query: Features, stored: bytes | None) -> Match | None:
-        """What the query has in common with a stored picture of these keypoints.
+    def explain(self, query: Features, stored: LocalFeatures | None) -> Match | None:
+        """What the query has in common with a stored picture.
 
         Raises:
             TusouError: INVALID_PARAM, this pipeline sees pictures as a whole; ITEM_MISSING, the
@@ -83,14 +81,14 @@ class EmbeddingPipeline:
         indexes: Indexes,
         limit: int,
         classes: ClassFilter | None,
-        load: LoadKeypoints,
+        load: Load,
     ) -> list[Ranked]:
         """Nearest vectors, their cosines calibrated to scores."""
         keys, cosines = indexes.vectors.search(query.vector, limit + 1, classes)
         scores = map(self._embedder.score, cosines.tolist())
         return [Ranked(key, score) for key, score in zip(keys.tolist(), scores, strict=True)]
 
-    def explain(self, query: Features, stored: bytes | None) -> Match | None:
+    def explain(self, query: Features, stored: LocalFeatures | None) -> Match | None:
         """Refuse: there is nothing to point at."""
         raise TusouError(
             Problem.INVALID_PARAM, "this service compares pictures as a whole, not point by point"
@@ -114,10 +112,12 @@ class LocalPipeline:
         self._executor = ThreadPoolExecutor(self._threads, "tusou-verify")
 
     def features(self, picture: Picture) -> Features:
-        """Embed the picture, and take its keypoints and their words."""
+        """Embed the picture, and take its keypoints, their words and a sketch."""
         vector = _embed(self._embedder, picture)
-        points = keypoints.extract(picture.rgb)
-        return Features(vector, points, words.assign(points.descriptors))
+        points, drawn = keypoints.extract(picture.rgb), sketch.draw(picture.rgb)
+        if len(points) < geometry.LEAST and sketch.is_blank(drawn):
+            raise TusouError(Problem.IMAGE_UNUSABLE, "the picture shows hardly anything")
+        return Features(vector, points, words.assign(points.descriptors), drawn)
 
     def rank(
         self,
@@ -125,7 +125,7 @@ class LocalPipeline:
         indexes: Indexes,
         limit: int,
         classes: ClassFilter | None,
-        load: LoadKeypoints,
+        load: Load,
     ) -> list[Ranked]:
         """Verify candidates; those that fail are not returned.
 
@@ -133,11 +133,11 @@ class LocalPipeline:
         were looked at as the settings say; or when the time for one search is used up. Many copies
         of one picture come in a row: as long as they keep coming, so does the search.
         """
-        points, ranked, looked_at = _points(query), list[Ranked](), 0
+        ranked, looked_at = list[Ranked](), 0
         candidates = self._find(query, indexes, classes, max(self._candidates, limit + 1))
         end = time.monotonic() + self._seconds
         for portion in _portions(candidates, 4 * self._threads):
-            found = self._verified(points, load(portion))
+            found = self._verified(query, load(portion))
             ranked += found
             looked_at += len(portion)
             enough = len(ranked) >= limit or looked_at >= self._candidates
@@ -145,11 +145,11 @@ class LocalPipeline:
                 break
         return sorted(ranked, key=lambda row: (-row.score, row.key))
 
-    def explain(self, query: Features, stored: bytes | None) -> Match | None:
+    def explain(self, query: Features, stored: LocalFeatures | None) -> Match | None:
         """The verified match; None where there is none."""
         if stored is None:
             raise TusouError(Problem.ITEM_MISSING, "it was deleted meanwhile")
-        return geometry.verify(_points(query), keypoints.unpack(stored))
+        return self._match(query, [stored])[0]
 
     def close(self) -> None:
         """Stop the threads that verify."""
@@ -171,14 +171,26 @@ class LocalPipeline:
         near = indexes.vectors.search(query.vector, most, classes)[0].tolist()
         return _in_turns(list(by_words), near)[:most]
 
-    def _verified(self, query: Keypoints, stored: Mapping[int, bytes]) -> list[Ranked]:
-        points = [keypoints.unpack(data) for data in stored.values()]
-        matches = geometry.verify_many(query, points, self._executor)
+    def _verified(self, query: Features, stored: Mapping[int, LocalFeatures]) -> list[Ranked]:
+        matches = self._match(query, list(stored.values()))
+        pairs = zip(stored, matches, strict=True)
+        return [Ranked(key, match.score) for key, match in pairs if match is not None]
+
+    def _match(self, query: Features, stored: Sequence[LocalFeatures]) -> list[Match | None]:
+        """Compare by keypoints, and as a whole where keypoints fail."""
+        points = [keypoints.unpack(each.keypoints) for each in stored]
+        matches = geometry.verify_many(_points(query), points, self._executor)
         return [
-            Ranked(key, match.score)
-            for key, match in zip(stored, matches, strict=True)
-            if match is not None and match.score >= _VERIFIED
+            match or _match_whole(query, other, each.sketch)
+            for match, other, each in zip(matches, points, stored, strict=True)
         ]
+
+
+def _match_whole(query: Features, other: Keypoints, data: bytes | None) -> Match | None:
+    points = _points(query)
+    if query.sketch is None or data is None or not sketch.are_needed(points, other):
+        return None
+    return sketch.match(query.sketch, sketch.unpack(data), points.size, other.size)
 
 
 def _in_turns(*lists: list[int]) -> list[int]:

@@ -45,6 +45,7 @@ class NewItem:
     pack: str
     vector: Vector
     keypoints: bytes | None
+    sketch: bytes | None
     words: Words | None
 
 
@@ -53,6 +54,13 @@ class Found(NamedTuple):
 
     sign: ContSign
     brief: str
+
+
+class LocalFeatures(NamedTuple):
+    """What a verification needs of a picture, packed."""
+
+    keypoints: bytes
+    sketch: bytes | None
 
 
 class Removed(NamedTuple):
@@ -174,7 +182,9 @@ class Items:
                 )
                 if item.keypoints is not None:
                     connection.execute(
-                        insert(keypoints).values(item_id=key, keypoints=item.keypoints)
+                        insert(keypoints).values(
+                            item_id=key, keypoints=item.keypoints, sketch=item.sketch
+                        )
                     )
                 if item.words is not None:
                     connection.execute(insert(words), self._word_rows([(key, item.words)]))
@@ -262,15 +272,11 @@ class Items:
             )
             return {row.id: Found(ContSign.from_int(row.sign), row.brief) for row in rows}
 
-    def keypoints(self, keys: Sequence[int]) -> dict[int, bytes]:
-        """Packed keypoints by number; pictures deleted meanwhile are left out."""
+    def local_features(self, keys: Sequence[int]) -> dict[int, LocalFeatures]:
+        """Packed keypoints and sketches by number; pictures deleted meanwhile are left out."""
         with self._database.read() as connection:
-            rows = connection.execute(
-                select(keypoints.c.item_id, keypoints.c.keypoints).where(
-                    keypoints.c.item_id.in_(keys)
-                )
-            )
-            return {row.item_id: row.keypoints for row in rows}
+            rows = connection.execute(select(keypoints).where(keypoints.c.item_id.in_(keys)))
+            return {row.item_id: LocalFeatures(row.keypoints, row.sketch) for row in rows}
 
     def scan(self, pack: str) -> Iterator[tuple[Keys, Vectors, Classes]]:
         """All numbers, vectors and classes, in portions and in one consistent view."""

@@ -113,6 +113,7 @@ keypoints = Table(
     metadata,
     Column("item_id", _Id, ForeignKey("items.id", ondelete="CASCADE"), primary_key=True),
     Column("keypoints", LargeBinary, nullable=False),  # vision.keypoints.pack
+    Column("sketch", LargeBinary),  # vision.sketch.pack; null in rows of older versions
 )
 
 feedback = Table(

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from tusou.types import Keypoints, Rgb
 
-LIMIT: Final = 430
-"""Points kept of a stored picture: 38 bytes each, 16 KiB in all."""
+LIMIT: Final = 400
+"""Points kept of a stored picture: 38 bytes each, 16 KiB in all with its sketch."""
 SIDE: Final = 640
 """The longer side, in pixels, at which features are looked for."""
 ENLARGE: Final = 2.0
