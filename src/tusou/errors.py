@@ -106,6 +106,11 @@ class Problem(Enum):
         return self.value.err_no
 
 
+AT_GATE = frozenset(row.code for row in Problem if row.code < 1000 or row is Problem.MODULE_CLOSED)
+"""Codes of calls that never reached their service: those of the open platform's gate, which have
+up to three digits, and of a service that is switched off. Such a call uses up no allowance."""
+
+
 class TusouError(Exception):
     """A problem met while serving a request.
 

@@ -9,6 +9,7 @@ from typing import IO, Self
 from tusou.accounts.apps import Apps
 from tusou.accounts.secrets import Vault
 from tusou.accounts.tokens import Tokens
+from tusou.accounts.usage import Usage
 from tusou.settings import Settings
 from tusou.storage.blobs import FolderBlobs
 from tusou.storage.database import Database
@@ -33,6 +34,7 @@ class Office:
         self.database.migrate()
         self.apps = Apps(self.database, Vault(settings.data / "secret.key"))
         self.tokens = Tokens(self.database, self.apps)
+        self.usage = Usage(self.database)
         self.registry = Registry(self.database)
         self.pack = packs.bundled()[_PACK].id
 
@@ -78,6 +80,7 @@ class Runtime(Office):
             self._lock_file = undo.enter_context(_sole_server(settings))
             super().__init__(settings)
             undo.callback(super().close)
+            undo.callback(self.usage.close)
             self.blobs = FolderBlobs(settings.data / "blobs")
             # Requests are what runs in parallel here. NumPy's small products, shared out among
             # threads that spin while they wait, cost a search four times its processor time.
@@ -114,6 +117,7 @@ class Runtime(Office):
     def start(self) -> None:
         """Load all libraries in the background, once; `ready` is set when that is done."""
         if self._loader is None:
+            self.usage.start()
             self._loader = threading.Thread(target=self._load, name="tusou-load", daemon=True)
             self._loader.start()
 

@@ -65,7 +65,7 @@ class Compat:
             return call(runtime, app, service, fields, log_id)
 
         async def endpoint(request: Request) -> Response:
-            return await self._serve(request, work)
+            return await self._serve(request, work, service.name, operation)
 
         endpoint.__name__ = f"{service.name}_{operation}"
         return endpoint
@@ -75,24 +75,31 @@ class Compat:
             runtime.feedback.record(app.id, _reports(fields))
             return {}
 
-        return await self._serve(request, work)
+        return await self._serve(request, work, "feedback", "report")
 
     async def _serve(
-        self, request: Request, work: Callable[[Runtime, App, Fields, int], Facts]
+        self,
+        request: Request,
+        work: Callable[[Runtime, App, Fields, int], Facts],
+        service: str,
+        operation: str,
     ) -> Response:
         """Read, authenticate, work in a thread, answer; whatever goes wrong has its envelope."""
         self._inside += 1
         try:
             if self._inside > self._runtime.settings.queue:
                 raise TusouError(Problem.OVERLOADED)
-            fields = await inputs.read_fields(request)
+            fields = await _read(request)
 
             def run() -> Facts:
-                app = _caller(self._runtime, request)
+                app = _known(self._runtime, request, fields)
                 request.state.note["app_id"] = app.id
-                if not self._runtime.ready.is_set():
-                    raise TusouError(Problem.UNAVAILABLE, "the server is starting")
-                return work(self._runtime, app, fields, request.state.log_id)
+                with self._runtime.usage.charge(app.id, service, operation):
+                    if isinstance(fields, TusouError):
+                        raise fields
+                    if not self._runtime.ready.is_set():
+                        raise TusouError(Problem.UNAVAILABLE, "the server is starting")
+                    return work(self._runtime, app, fields, request.state.log_id)
 
             return answer(request, await self._in_thread(run))
         except Exception as error:
@@ -120,6 +127,24 @@ class Compat:
                 return PlainTextResponse("Service temporarily unavailable", status_code=503)
             facts = {"error": "invalid_client", "error_description": error.message}
         return answer(request, facts, status=401 if "error" in facts else 200)
+
+
+async def _read(request: Request) -> Fields | TusouError:
+    """The parameters, or why there are none: raised when it is known whose call that is."""
+    try:
+        return await inputs.read_fields(request)
+    except TusouError as error:
+        return error
+
+
+def _known(runtime: Runtime, request: Request, fields: Fields | TusouError) -> App:
+    """Who calls; where that is unknown, a body that could not be read is the first to be told."""
+    try:
+        return _caller(runtime, request)
+    except TusouError:
+        if isinstance(fields, TusouError):
+            raise fields from None
+        raise
 
 
 def _caller(runtime: Runtime, request: Request) -> App:

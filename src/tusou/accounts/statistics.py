@@ -1,0 +1,46 @@
+"""How many calls there were, by hour, day and month, for the operator and the console."""
+
+from typing import NamedTuple
+
+from sqlalchemy import select
+
+from tusou.accounts.calendar import Calendar, Period
+from tusou.storage.database import Database
+from tusou.storage.tables import usage
+
+
+class Total(NamedTuple):
+    """Calls of one hour, day or month with one outcome."""
+
+    app_id: int
+    service: str
+    operation: str
+    period: str
+    """`2026-11-22T10`, `2026-11-22` or `2026-11`."""
+    code: int
+    """Of the error; 0 for success."""
+    calls: int
+
+
+def totals(
+    database: Database,
+    since: int,
+    until: int,
+    by: Period,
+    calendar: Calendar,
+    app_id: int | None = None,
+) -> list[Total]:
+    """Stored calls that ended from `since` (UTC seconds) to before `until`.
+
+    The last second's may be missing, as may those of a server that cannot reach its database.
+    """
+    keys = (usage.c.app_id, usage.c.service, usage.c.operation, usage.c.hour, usage.c.code)
+    query = select(*keys, usage.c.calls).where(usage.c.hour >= since, usage.c.hour < until)
+    if app_id is not None:
+        query = query.where(usage.c.app_id == app_id)
+    found: dict[tuple[int, str, str, str, int], int] = {}
+    with database.read() as connection:
+        for app, service, operation, hour, code, calls in connection.execute(query):
+            key = (app, service, operation, calendar.name(hour, by), code)
+            found[key] = found.get(key, 0) + calls
+    return [Total(*key, calls) for key, calls in sorted(found.items())]
