@@ -7,7 +7,10 @@ from contextlib import ExitStack, suppress
 from typing import IO, Self
 
 from tusou.accounts.apps import Apps
+from tusou.accounts.billing import Billing
+from tusou.accounts.prices import Prices
 from tusou.accounts.secrets import Vault
+from tusou.accounts.ticker import Ticker
 from tusou.accounts.tokens import Tokens
 from tusou.accounts.usage import Usage
 from tusou.settings import Settings
@@ -19,6 +22,7 @@ from tusou.vision import packs
 _log = logging.getLogger(__name__)
 
 _PACK = "base"  # the bundled model pack that fills new libraries
+_STRIKE_SECONDS = 1.0  # how often the server looks whether an hour has ended
 
 
 class Office:
@@ -35,6 +39,7 @@ class Office:
         self.apps = Apps(self.database, Vault(settings.data / "secret.key"))
         self.tokens = Tokens(self.database, self.apps)
         self.usage = Usage(self.database)
+        self.billing = Billing(self.database, Prices.load(settings.prices), self.usage)
         self.registry = Registry(self.database)
         self.pack = packs.bundled()[_PACK].id
 
@@ -81,6 +86,8 @@ class Runtime(Office):
             super().__init__(settings)
             undo.callback(super().close)
             undo.callback(self.usage.close)
+            self._clock: Ticker | None = None
+            undo.callback(self._stop_clock)
             self.blobs = FolderBlobs(settings.data / "blobs")
             # Requests are what runs in parallel here. NumPy's small products, shared out among
             # threads that spin while they wait, cost a search four times its processor time.
@@ -118,12 +125,17 @@ class Runtime(Office):
         """Load all libraries in the background, once; `ready` is set when that is done."""
         if self._loader is None:
             self.usage.start()
+            self._clock = Ticker("tusou-billing", _STRIKE_SECONDS, self.billing.strike)
             self._loader = threading.Thread(target=self._load, name="tusou-load", daemon=True)
             self._loader.start()
 
     def close(self) -> None:
         """Close everything, in the reverse order of opening."""
         self._undo.close()
+
+    def _stop_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.close()
 
     def _load(self) -> None:
         from tusou.library.reconcile import sweep

@@ -1,10 +1,11 @@
-"""How many calls there were, by hour, day and month, for the operator and the console."""
+"""How many calls there were, by hour, day and month, for the operator, the console and bills."""
 
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from tusou.accounts.calendar import Calendar, Period
+from tusou.accounts.usage import Reached, reached
 from tusou.storage.database import Database
 from tusou.storage.tables import usage
 
@@ -44,3 +45,20 @@ def totals(
             key = (app, service, operation, calendar.name(hour, by), code)
             found[key] = found.get(key, 0) + calls
     return [Total(*key, calls) for key, calls in sorted(found.items())]
+
+
+def reached_by_hour(
+    connection: Connection, app_id: int, since: int, until: int
+) -> dict[int, dict[tuple[str, str], Reached]]:
+    """An application's calls that reached their service, by hour in order, service and call."""
+    query = (
+        select(usage.c.hour, usage.c.service, usage.c.operation, usage.c.code, usage.c.calls)
+        .where(usage.c.app_id == app_id, usage.c.hour >= since, usage.c.hour < until)
+        .order_by(usage.c.hour)
+    )
+    hours: dict[int, dict[tuple[str, str], Reached]] = {}
+    for hour, service, operation, code, calls in connection.execute(query):
+        found = hours.setdefault(hour, {})
+        before = found.get((service, operation), Reached(0, 0))
+        found[service, operation] = before.plus(reached(code, calls))
+    return hours

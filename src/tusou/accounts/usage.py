@@ -135,10 +135,10 @@ class Usage:
         """Count a finished call, under the code of the error it failed with; None is success."""
         call = Call(app_id, service, operation)
         key = _Key(call, hour_of(self._clock()), SUCCESS if code is None else code)
-        reached = _reached(key.code, 1)
+        gone = reached(key.code, 1)
         with self._lock:
             self._open[key] = self._open.get(key, 0) + 1
-            self._recorded[call] = self._recorded.get(call, _NONE).plus(reached)
+            self._recorded[call] = self._recorded.get(call, _NONE).plus(gone)
 
     def counted(self, app_id: int, service: str, operation: str, since: int) -> int:
         """How many calls reached the service from the hour of a UTC second until now.
@@ -252,7 +252,8 @@ class Usage:
         return int(written), Reached(int(good), int(bad))
 
 
-def _reached(code: int, calls: int) -> Reached:
+def reached(code: int, calls: int) -> Reached:
+    """What so many calls with one outcome are to quotas and allowances."""
     if code in AT_GATE:
         return _NONE
     return Reached(calls, 0) if code == SUCCESS else Reached(0, calls)
@@ -262,7 +263,7 @@ def _sum(counts: _Counts, call: Call, since: int) -> Reached:
     total = _NONE
     for key, calls in counts.items():
         if key.call == call and key.hour >= since:
-            total = total.plus(_reached(key.code, calls))
+            total = total.plus(reached(key.code, calls))
     return total
 
 

@@ -185,6 +185,7 @@ paid_calls = Table(
     Column("service", String(32), primary_key=True),
     Column("operation", String(16), primary_key=True),
     Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger),  # empty: still
 )
 packages = Table(
     "packages",

@@ -62,6 +62,7 @@ class Compat:
             app.permit(service.name)
             if service.name in runtime.settings.closed_services:
                 raise TusouError(Problem.MODULE_CLOSED, f"{service.name} is switched off")
+            runtime.billing.standing.permit(app.id, service.name, operation)
             return call(runtime, app, service, fields, log_id)
 
         async def endpoint(request: Request) -> Response:

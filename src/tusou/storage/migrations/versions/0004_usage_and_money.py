@@ -129,6 +129,7 @@ def upgrade() -> None:
         sa.Column("service", sa.String(length=32), nullable=False),
         sa.Column("operation", sa.String(length=16), nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["app_id"], ["accounts.app_id"], name=op.f("fk_paid_calls_app_id")),
         sa.PrimaryKeyConstraint("app_id", "service", "operation", name=op.f("pk_paid_calls")),
     )
