@@ -3,14 +3,13 @@
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from sqlalchemy import Connection, event, select
+from sqlalchemy import event, select
 
 from support.clock import Clock
+from support.outage import outage
 from tusou.accounts.calendar import HOUR, Calendar, hour_of
 from tusou.accounts.statistics import Total, totals
 from tusou.accounts.usage import Reached, Usage
@@ -24,30 +23,9 @@ BEIJING = Calendar(8)
 EVER = 1 << 40
 
 
-@pytest.fixture
-def usage(database: Database, clock: Clock) -> Usage:
-    return Usage(database, clock)
-
-
 def _stored(database: Database) -> dict[tuple[Any, ...], int]:
     with database.read() as connection:
         return {tuple(row)[:-1]: row.calls for row in connection.execute(select(table))}
-
-
-@contextmanager
-def _broken(database: Database, moment: str) -> Iterator[None]:
-    """Fail as a lost connection does: before a commit, or when it has been made unseen."""
-
-    def fail(connection: Connection) -> None:
-        if moment == "after":
-            connection.connection.commit()
-        raise TusouError(Problem.UNAVAILABLE, "the line is dead")
-
-    event.listen(database.engine, "commit", fail)
-    try:
-        yield
-    finally:
-        event.remove(database.engine, "commit", fail)
 
 
 def test_calls_are_counted_by_application_call_hour_and_outcome(
@@ -128,14 +106,14 @@ def test_many_threads_lose_no_call_and_count_none_twice(database: Database, cloc
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_flush_that_fails_keeps_its_counts_and_adds_them_once(
-    usage: Usage, database: Database, moment: str
+    usage: Usage, database: Database, moment: Literal["before", "after"]
 ) -> None:
     usage.record(1, "similar", "search", None)
-    with _broken(database, moment), pytest.raises(TusouError):
+    with outage(database, moment), pytest.raises(TusouError):
         usage.flush()
     usage.record(1, "similar", "search", None)
     assert usage.counted(1, "similar", "search", 0) == 2
-    with _broken(database, moment), pytest.raises(TusouError):
+    with outage(database, moment), pytest.raises(TusouError):
         usage.flush()
     usage.record(1, "similar", "search", None)
     assert usage.counted(1, "similar", "search", 0) == 3
@@ -190,7 +168,7 @@ def test_closing_writes_what_is_left_and_leaves_no_trace(
         assert connection.execute(select(usage_writers)).all() == []
     late = Usage(database, clock)
     late.record(1, "similar", "search", None)
-    with _broken(database, "before"):
+    with outage(database):
         late.close()
     assert "could not be written" in caplog.text
 
@@ -201,7 +179,7 @@ def test_the_thread_writes_within_a_second_and_outlives_an_outage(
     monkeypatch.setattr("tusou.accounts.usage._FLUSH_SECONDS", 0.01)
     usage = Usage(database)
     tries = threading.Semaphore(0)
-    with _broken(database, "before"):
+    with outage(database):
         event.listen(database.engine, "begin", lambda _: tries.release())
         usage.start()
         usage.record(1, "similar", "search", None)

@@ -60,7 +60,7 @@ class Calendar:
         day = months_later(now.date(), months)
         return int(now.replace(year=day.year, month=day.month, day=day.day).timestamp())
 
-    def name(self, second: int, period: Period) -> str:
+    def name(self, second: float, period: Period) -> str:
         """`2026-11-22T10`, `2026-11-22` or `2026-11`."""
         form = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "month": "%Y-%m"}[period]
         return self.local(second).strftime(form)

@@ -158,7 +158,7 @@ def _days_left(connection: Connection, account: Account, until: int) -> int:
     )
     spent = from_millionths(int(connection.scalar(query) or 0))
     # A younger account is judged by its own life, by a day of it at least.
-    span = min(_HISTORY, max(DAY, until - account.opened))
+    span = min(_HISTORY, max(DAY, until - hour_of(account.opened)))
     a_day = spent * DAY / span
     lasts = (days for days in _WARN_DAYS if days and account.balance < days * a_day)
     return min(lasts, default=UNWARNED)
