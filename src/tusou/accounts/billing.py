@@ -13,7 +13,8 @@ from tusou.accounts.ledger import Account, Ledger
 from tusou.accounts.money import from_millionths
 from tusou.accounts.packages import Packages
 from tusou.accounts.prices import Prices
-from tusou.accounts.settlement import Settlement, Shortage
+from tusou.accounts.settlement import Settlement
+from tusou.accounts.shortages import Shortage, Shortages
 from tusou.accounts.standing import Standing
 from tusou.accounts.usage import Usage
 from tusou.storage.database import Database
@@ -78,10 +79,11 @@ class Billing:
         self.addons = Addons(database, prices, clock)
         self.standing = Standing(database, prices, usage, clock)
         self.settlement = Settlement(database, prices, clock)
+        self.shortages = Shortages(database, self.ledger)
 
     def strike(self) -> list[Shortage]:
-        """Settle what is due; see `Settlement.strike`."""
-        return self.settlement.strike(self._usage.flush)
+        """If an hour has ended, settle it and tell shortages; the server calls this often."""
+        return self.shortages.tell() if self.settlement.strike(self._usage.flush) else []
 
     def bills(self, month: str, app_id: int | None = None) -> list[Bill]:
         """A month's bills, of every account or one, after charging every hour that is over.

@@ -2,15 +2,47 @@
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import BindParameter, Select, and_, bindparam, func, select
 
 from tusou.accounts.prices import Prices
 from tusou.accounts.usage import Usage
 from tusou.errors import Problem, TusouError
 from tusou.storage.database import Database
 from tusou.storage.tables import accounts, packages, paid_calls, qps_addons
+
+
+def _means() -> Select[Any]:
+    app: BindParameter[int] = bindparam("app")
+    service: BindParameter[str] = bindparam("service")
+    operation: BindParameter[str] = bindparam("operation")
+    left = select(func.coalesce(func.sum(packages.c.left), 0)).where(
+        packages.c.app_id == app,
+        packages.c.service == service,
+        packages.c.operation == operation,
+        packages.c.refunded.is_(None),
+        packages.c.expires > bindparam("now"),
+    )
+    term = and_(
+        paid_calls.c.app_id == accounts.c.app_id,
+        paid_calls.c.service == service,
+        paid_calls.c.operation == operation,
+        paid_calls.c.until.is_(None),
+    )
+    return (
+        select(
+            accounts.c.settled,
+            accounts.c.balance,
+            paid_calls.c.since,
+            left.scalar_subquery().label("left"),
+        )
+        .select_from(accounts.outerjoin(paid_calls, term))
+        .where(accounts.c.app_id == app)
+    )
+
+
+_MEANS = _means()  # here and not where it is asked: making it takes longer than answering it
 
 
 class _Means(NamedTuple):
@@ -82,35 +114,17 @@ class Standing:
         return None if known is None else known.qps
 
     def _means(self, app_id: int, service: str, operation: str) -> _Means | None:
-        now = int(self._clock())
-        left = (
-            select(func.coalesce(func.sum(packages.c.left), 0))
-            .where(
-                packages.c.app_id == app_id,
-                packages.c.service == service,
-                packages.c.operation == operation,
-                packages.c.refunded.is_(None),
-                packages.c.expires > now,
-            )
-            .scalar_subquery()
-        )
-        term = and_(
-            paid_calls.c.app_id == accounts.c.app_id,
-            paid_calls.c.service == service,
-            paid_calls.c.operation == operation,
-            paid_calls.c.until.is_(None),
-        )
-        query = (
-            select(accounts.c.settled, accounts.c.balance, paid_calls.c.since, left)
-            .select_from(accounts.outerjoin(paid_calls, term))
-            .where(accounts.c.app_id == app_id)
-        )
+        values = {
+            "app": app_id,
+            "service": service,
+            "operation": operation,
+            "now": int(self._clock()),
+        }
         with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_MEANS, values).one_or_none()
         if row is None:
             return None
-        settled, balance, since, calls = row
-        return _Means(settled, balance < 0, since is not None, int(calls))
+        return _Means(row.settled, row.balance < 0, row.since is not None, int(row.left))
 
     def _added(self, app_id: int, service: str, operation: str) -> int:
         now = int(self._clock())

@@ -124,8 +124,9 @@ def ledger(settings: Settings, app_id: int, month: str, as_json: bool) -> None:
     """List a month's changes of the balance of APP_ID."""
     with Office(settings) as office:
         calendar = office.billing.prices.calendar
+        since, until = calendar.month(month)
         office.billing.ledger.account(app_id)
-        entries = office.billing.ledger.entries(app_id, *calendar.month(month))
+        entries = office.billing.ledger.entries(app_id, since, until)
     rows = [
         (calendar.local(row.time).isoformat(), row.kind, row.amount, row.note) for row in entries
     ]

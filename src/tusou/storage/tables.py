@@ -160,7 +160,7 @@ accounts = Table(
     Column("plan", String(32), nullable=False),  # of the price list: its free allowances
     Column("balance", BigInteger, nullable=False),  # kept equal to its ledger, in one transaction
     Column("settled", BigInteger, nullable=False),  # hours that begin before this are charged
-    Column("warned", SmallInteger, nullable=False),  # days of the last warning; see settlement
+    Column("warned", SmallInteger, nullable=False),  # days of the last warning; see shortages
     Column("opened", BigInteger, nullable=False),
 )
 ledger = Table(
