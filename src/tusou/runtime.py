@@ -3,13 +3,16 @@
 import fcntl
 import logging
 import threading
+import time
 from contextlib import ExitStack, suppress
 from typing import IO, Self
 
 from tusou.accounts.apps import Apps
 from tusou.accounts.billing import Billing
+from tusou.accounts.calendar import DAY
 from tusou.accounts.prices import Prices
 from tusou.accounts.secrets import Vault
+from tusou.accounts.statistics import last_calls
 from tusou.accounts.ticker import Ticker
 from tusou.accounts.tokens import Tokens
 from tusou.accounts.usage import Usage
@@ -51,6 +54,19 @@ class Office:
         """
         app = self.apps.get(app_id)
         return self.registry.create(app.id, service, self.pack, self.settings.library_capacity)
+
+    def unused_libraries(self, days: int) -> list[LibraryRow]:
+        """Libraries that nothing was added to and nobody searched for so many days.
+
+        The contract lets an operator release them after a year; nothing here does it unasked.
+        """
+        before = time.time() - days * DAY
+        last = last_calls(self.database, ("add", "search"))
+        return [
+            row
+            for row in self.registry.list()
+            if max(row.created, last.get((row.app_id, row.service), 0)) < before
+        ]
 
     def close(self) -> None:
         """Close the database."""

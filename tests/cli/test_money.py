@@ -3,22 +3,25 @@
 import csv
 import io
 import json
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import update
 
 from support.calls import count_calls
 from support.clock import Clock
 from tusou.accounts.billing import Billing
-from tusou.accounts.calendar import HOUR
+from tusou.accounts.calendar import DAY, HOUR, hour_of
 from tusou.accounts.prices import Prices
 from tusou.cli import main
 from tusou.errors import Problem
 from tusou.runtime import Office
 from tusou.settings import Settings
+from tusou.storage.tables import libraries
 
 
 class Shell:
@@ -221,3 +224,21 @@ def test_an_operators_own_prices_are_used(
     own.write_text("currency = 7", "utf-8")
     monkeypatch.setenv("TUSOU_PRICES", str(own))
     assert "own.toml: packages is missing" in shell("account", "list", fails=True)
+
+
+def test_libraries_that_nobody_uses_are_listed_and_kept(shell: Shell, app_id: str) -> None:
+    for service in ("similar", "product", "materiel"):
+        shell("library", "create", app_id, service)
+    old = hour_of(time.time()) - 400 * DAY
+    with Office(Settings.load({}, data=shell.data)) as office:
+        with office.database.write() as connection:
+            connection.execute(
+                update(libraries).where(libraries.c.service != "materiel").values(created=old)
+            )
+        number = int(app_id)
+        count_calls(office.database, number, ("product", "search"), old + 399 * DAY, 1)
+        count_calls(office.database, number, ("similar", "delete"), old + 399 * DAY, 1)
+        count_calls(office.database, number, ("similar", "add"), old + 10 * DAY, 1)
+    assert [row["service"] for row in shell.json("library", "list", "--unused", 365)] == ["similar"]
+    assert shell.json("library", "list", "--unused", 395) == []
+    assert len(shell.json("library", "list")) == 3

@@ -1,8 +1,9 @@
 """How many calls there were, by hour, day and month, for the operator, the console and bills."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from tusou.accounts.calendar import Calendar, Period
 from tusou.accounts.usage import Reached, reached
@@ -45,6 +46,17 @@ def totals(
             key = (app, service, operation, calendar.name(hour, by), code)
             found[key] = found.get(key, 0) + calls
     return [Total(*key, calls) for key, calls in sorted(found.items())]
+
+
+def last_calls(database: Database, operations: Sequence[str]) -> dict[tuple[int, str], int]:
+    """The first second of the hour of the last of such calls, by application and service."""
+    query = (
+        select(usage.c.app_id, usage.c.service, func.max(usage.c.hour))
+        .where(usage.c.operation.in_(operations))
+        .group_by(usage.c.app_id, usage.c.service)
+    )
+    with database.read() as connection:
+        return {(app, service): hour for app, service, hour in connection.execute(query)}
 
 
 def reached_by_hour(

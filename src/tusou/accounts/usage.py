@@ -278,7 +278,11 @@ def _rows(connection: Connection, counts: _Counts) -> list[dict[str, object]]:
     So the books of a charged hour never change, and no call goes uncharged.
     """
     names = {key.call.app_id for key in counts}
-    query = select(accounts.c.app_id, accounts.c.settled).where(accounts.c.app_id.in_(names))
+    query = (
+        select(accounts.c.app_id, accounts.c.settled)
+        .where(accounts.c.app_id.in_(names))
+        .order_by(accounts.c.app_id)
+    )
     settled = {row.app_id: row.settled for row in connection.execute(query.with_for_update())}
     return [
         {
@@ -287,5 +291,5 @@ def _rows(connection: Connection, counts: _Counts) -> list[dict[str, object]]:
             "code": key.code,
             "calls": calls,
         }
-        for key, calls in counts.items()
+        for key, calls in sorted(counts.items())  # one order for all, so that none wait in a ring
     ]
