@@ -6,11 +6,14 @@ from decimal import Decimal
 
 import pytest
 
+from support.calls import count_calls
 from support.clock import Clock
 from tusou.accounts.billing import Billing
-from tusou.accounts.calendar import DAY, HOUR, hour_of
+from tusou.accounts.calendar import DAY, HOUR, Calendar, hour_of
 from tusou.accounts.ledger import Ledger
+from tusou.accounts.statistics import totals
 from tusou.errors import Problem, TusouError
+from tusou.storage.database import Database
 
 EVER = 1 << 40
 
@@ -40,6 +43,21 @@ def test_a_new_account_has_its_plans_allowance_and_no_money(
         ("free", Decimal(0), int(clock.now) + 365 * DAY)
     }
     assert billing.ledger.accounts() == [account]
+
+
+def test_what_was_called_before_an_account_was_opened_is_not_charged(
+    billing: Billing, database: Database, app_id: int, clock: Clock
+) -> None:
+    add, hour = ("similar", "add"), hour_of(clock.now)
+    count_calls(database, app_id, add, hour - HOUR, 7)
+    count_calls(database, app_id, add, hour, 60_000)
+    billing.ledger.open(app_id, "personal")
+    billing.ledger.pay(app_id, [add])
+    count_calls(database, app_id, add, hour, 50_001)
+    clock.now += HOUR
+    billing.settlement.settle()
+    assert billing.ledger.account(app_id).balance == Decimal("-0.02")
+    assert sum(row.calls for row in totals(database, 0, EVER, "hour", Calendar(0))) == 110_008
 
 
 def test_accounts_that_cannot_be_opened_leave_nothing(ledger: Ledger, app_id: int) -> None:

@@ -51,21 +51,6 @@ def test_calls_are_counted_by_application_call_hour_and_outcome(
     }
 
 
-def test_a_call_is_charged_under_the_code_it_ended_with(usage: Usage, database: Database) -> None:
-    with usage.charge(1, "similar", "add"):
-        pass
-    with pytest.raises(TusouError), usage.charge(1, "similar", "add"):
-        raise TusouError(Problem.ITEM_EXISTS)
-    with pytest.raises(ZeroDivisionError), usage.charge(1, "similar", "add"):
-        raise ZeroDivisionError
-    usage.flush()
-    assert {key[-1]: calls for key, calls in _stored(database).items()} == {
-        0: 1,
-        Problem.ITEM_EXISTS.code: 1,
-        Problem.UNKNOWN.code: 1,
-    }
-
-
 def test_many_threads_lose_no_call_and_count_none_twice(database: Database, clock: Clock) -> None:
     usage = Usage(database, clock)
     threads, each = 16, 500

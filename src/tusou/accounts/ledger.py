@@ -13,6 +13,7 @@ from tusou.accounts.calendar import DAY, hour_of
 from tusou.accounts.charging import FREE, Term
 from tusou.accounts.money import from_millionths, shown, to_millionths
 from tusou.accounts.prices import Plan, Priced, Prices
+from tusou.accounts.statistics import put_back
 from tusou.errors import Problem, TusouError
 from tusou.storage.database import Database
 from tusou.storage.tables import accounts, ledger, packages, paid_calls
@@ -81,6 +82,7 @@ class Ledger:
                 if find(connection, app_id) is not None:
                     raise TusouError(Problem.ITEM_EXISTS, f"application {app_id} has an account")
                 connection.execute(insert(accounts).values(**row, settled=hour_of(now), opened=now))
+                put_back(connection, app_id, hour_of(now))  # it was free when it was called
                 if chosen.free:
                     connection.execute(insert(packages), _allowances(app_id, chosen, now))
         except IntegrityError:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, delete, func, select
 
-from tusou.accounts.calendar import Calendar, Period
+from tusou.accounts.calendar import HOUR, Calendar, Period
 from tusou.accounts.usage import Reached, reached
-from tusou.storage.database import Database
+from tusou.storage.database import Database, add_up
 from tusou.storage.tables import usage
 
 
@@ -57,6 +57,15 @@ def last_calls(database: Database, operations: Sequence[str]) -> dict[tuple[int,
     )
     with database.read() as connection:
         return {(app, service): hour for app, service, hour in connection.execute(query)}
+
+
+def put_back(connection: Connection, app_id: int, hour: int) -> None:
+    """Move what an application has called in an hour to the hour before."""
+    mine = (usage.c.app_id == app_id) & (usage.c.hour == hour)
+    rows = [dict(row._mapping) for row in connection.execute(select(usage).where(mine))]
+    if rows:
+        connection.execute(delete(usage).where(mine))
+        add_up(connection, usage, "calls", [{**row, "hour": hour - HOUR} for row in rows])
 
 
 def reached_by_hour(

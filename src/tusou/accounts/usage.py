@@ -9,8 +9,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from sqlalchemy import Connection, case, delete, func, insert, select
 
 from tusou.accounts.calendar import DAY, hour_of
 from tusou.accounts.ticker import Ticker
-from tusou.errors import AT_GATE, Problem, TusouError
+from tusou.errors import AT_GATE, TusouError
 from tusou.storage.database import Database, add_up
 from tusou.storage.tables import accounts, usage, usage_writers
 
@@ -117,19 +116,6 @@ class Usage:
             self._sign_off()
         except TusouError:
             _log.exception("the last counts of calls could not be written")
-
-    @contextmanager
-    def charge(self, app_id: int, service: str, operation: str) -> Iterator[None]:
-        """Count the call that the block works on when it ends, under the code it failed with."""
-        try:
-            yield
-        except TusouError as error:
-            self.record(app_id, service, operation, error.problem.code)
-            raise
-        except BaseException:
-            self.record(app_id, service, operation, Problem.UNKNOWN.code)
-            raise
-        self.record(app_id, service, operation, None)
 
     def record(self, app_id: int, service: str, operation: str, code: int | None) -> None:
         """Count a finished call, under the code of the error it failed with; None is success."""

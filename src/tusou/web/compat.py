@@ -95,18 +95,25 @@ class Compat:
             def run() -> Facts:
                 app = _known(self._runtime, request, fields)
                 request.state.note["app_id"] = app.id
-                with self._runtime.usage.charge(app.id, service, operation):
-                    if isinstance(fields, TusouError):
-                        raise fields
-                    if not self._runtime.ready.is_set():
-                        raise TusouError(Problem.UNAVAILABLE, "the server is starting")
-                    return work(self._runtime, app, fields, request.state.log_id)
+                if isinstance(fields, TusouError):
+                    raise fields
+                if not self._runtime.ready.is_set():
+                    raise TusouError(Problem.UNAVAILABLE, "the server is starting")
+                return work(self._runtime, app, fields, request.state.log_id)
 
-            return answer(request, await self._in_thread(run))
+            response = answer(request, await self._in_thread(run))
         except Exception as error:
-            return failure(request, error)
+            response = failure(request, error)
         finally:
             self._inside -= 1
+        self._count(request, service, operation)
+        return response
+
+    def _count(self, request: Request, service: str, operation: str) -> None:
+        """Count a call that has its answer, where it is known whose it is."""
+        note = request.state.note
+        if "app_id" in note:
+            self._runtime.usage.record(note["app_id"], service, operation, note.get("error_code"))
 
     async def _in_thread(self, function: Callable[[], Facts]) -> Facts:
         if self._threads is None:
