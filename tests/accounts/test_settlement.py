@@ -48,6 +48,7 @@ def test_an_hour_is_charged_when_it_is_over_and_once(
     count_calls(database, app_id, ADD, hour, 100)
     count_calls(database, app_id, ADD, hour, 40, Problem.ITEM_EXISTS.code)
     count_calls(database, app_id, ADD, hour, 9, Problem.QPS_LIMIT.code)
+    count_calls(database, app_id, ("similar", "search"), hour, 9, Problem.QPS_LIMIT.code)
     count_calls(database, app_id, ("similar", "delete"), hour, 50)
     for second in (HOUR - 1, HOUR, HOUR + 4):
         clock.now = hour + second

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, delete, func, select
 
 from tusou.accounts.calendar import HOUR, Calendar, Period
 from tusou.accounts.usage import Reached, reached
+from tusou.errors import AT_GATE
 from tusou.storage.database import Database, add_up
 from tusou.storage.tables import usage
 
@@ -75,6 +76,7 @@ def reached_by_hour(
     query = (
         select(usage.c.hour, usage.c.service, usage.c.operation, usage.c.code, usage.c.calls)
         .where(usage.c.app_id == app_id, usage.c.hour >= since, usage.c.hour < until)
+        .where(usage.c.code.not_in(AT_GATE))
         .order_by(usage.c.hour)
     )
     hours: dict[int, dict[tuple[str, str], Reached]] = {}
