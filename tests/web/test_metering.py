@@ -54,7 +54,7 @@ def test_a_killed_server_loses_a_second_at_most_and_counts_nothing_twice(tmp_pat
         _delete(caller, 40)
         started = time.monotonic()
         _wait_for(server, caller.app_id, lambda counts: counts.get(MISSING) == 40)
-        assert time.monotonic() - started < 5  # a second, and what a busy machine adds
+        assert time.monotonic() - started < 10  # a second, and what a busy machine adds
         _delete(caller, 30)
     finally:
         server.kill()
