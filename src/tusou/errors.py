@@ -39,7 +39,12 @@ class Problem(Enum):
     )
     DAILY_LIMIT = Row(17, "Open api daily request limit reached", 99, "the day's quota is used up")
     QPS_LIMIT = Row(18, "Open api qps request limit reached", 99, "too many requests a second")
-    TOTAL_LIMIT = Row(19, "Open api total request limit reached", 99, "the quota is used up")
+    TOTAL_LIMIT = Row(
+        19,
+        "Open api total request limit reached",
+        99,
+        "quota, allowance and packages are used up, and pay-as-you-go is closed or in arrears",
+    )
     NO_CREDENTIALS = Row(100, "Invalid parameter", 12, "neither access_token nor signature")
     TOKEN_INVALID = Row(
         110,
@@ -104,6 +109,11 @@ class Problem(Enum):
     def err_no(self) -> int:
         """The private interface's err_no."""
         return self.value.err_no
+
+
+AT_GATE = frozenset(row.code for row in Problem if row.code < 1000 or row is Problem.MODULE_CLOSED)
+"""Codes of calls that never reached their service: those of the open platform's gate, which have
+up to three digits, and of a service that is switched off. Such a call uses up no allowance."""
 
 
 class TusouError(Exception):

@@ -3,12 +3,19 @@
 import fcntl
 import logging
 import threading
+import time
 from contextlib import ExitStack, suppress
 from typing import IO, Self
 
 from tusou.accounts.apps import Apps
+from tusou.accounts.billing import Billing
+from tusou.accounts.calendar import DAY
+from tusou.accounts.prices import Prices
 from tusou.accounts.secrets import Vault
+from tusou.accounts.statistics import last_calls
+from tusou.accounts.ticker import Ticker
 from tusou.accounts.tokens import Tokens
+from tusou.accounts.usage import Usage
 from tusou.settings import Settings
 from tusou.storage.blobs import FolderBlobs
 from tusou.storage.database import Database
@@ -18,6 +25,7 @@ from tusou.vision import packs
 _log = logging.getLogger(__name__)
 
 _PACK = "base"  # the bundled model pack that fills new libraries
+_STRIKE_SECONDS = 1.0  # how often the server looks whether an hour has ended
 
 
 class Office:
@@ -33,6 +41,8 @@ class Office:
         self.database.migrate()
         self.apps = Apps(self.database, Vault(settings.data / "secret.key"))
         self.tokens = Tokens(self.database, self.apps)
+        self.usage = Usage(self.database)
+        self.billing = Billing(self.database, Prices.load(settings.prices), self.usage)
         self.registry = Registry(self.database)
         self.pack = packs.bundled()[_PACK].id
 
@@ -44,6 +54,19 @@ class Office:
         """
         app = self.apps.get(app_id)
         return self.registry.create(app.id, service, self.pack, self.settings.library_capacity)
+
+    def unused_libraries(self, days: int) -> list[LibraryRow]:
+        """Libraries that nothing was added to and nobody searched for so many days.
+
+        The contract lets an operator release them after a year; nothing here does it unasked.
+        """
+        before = time.time() - days * DAY
+        last = last_calls(self.database, ("add", "search"))
+        return [
+            row
+            for row in self.registry.list()
+            if max(row.created, last.get((row.app_id, row.service), 0)) < before
+        ]
 
     def close(self) -> None:
         """Close the database."""
@@ -78,6 +101,9 @@ class Runtime(Office):
             self._lock_file = undo.enter_context(_sole_server(settings))
             super().__init__(settings)
             undo.callback(super().close)
+            undo.callback(self.usage.close)
+            self._clock: Ticker | None = None
+            undo.callback(self._stop_clock)
             self.blobs = FolderBlobs(settings.data / "blobs")
             # Requests are what runs in parallel here. NumPy's small products, shared out among
             # threads that spin while they wait, cost a search four times its processor time.
@@ -114,12 +140,18 @@ class Runtime(Office):
     def start(self) -> None:
         """Load all libraries in the background, once; `ready` is set when that is done."""
         if self._loader is None:
+            self.usage.start()
+            self._clock = Ticker("tusou-billing", _STRIKE_SECONDS, self.billing.strike)
             self._loader = threading.Thread(target=self._load, name="tusou-load", daemon=True)
             self._loader.start()
 
     def close(self) -> None:
         """Close everything, in the reverse order of opening."""
         self._undo.close()
+
+    def _stop_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.close()
 
     def _load(self) -> None:
         from tusou.library.reconcile import sweep

@@ -83,6 +83,12 @@ class Settings:
     closed_services: tuple[str, ...] = _setting(
         (), _services, "Services switched off, comma separated", "停用的服务，用逗号分隔"
     )
+    prices: Path | None = _setting(
+        None,
+        Path,
+        "Price list: a TOML file like src/tusou/accounts/prices.toml; empty: that file",
+        "价目表，格式同 src/tusou/accounts/prices.toml 的 TOML 文件；留空则使用该文件",
+    )
     fetch_allow: tuple[Network, ...] = _setting(
         (),
         _networks,

@@ -29,11 +29,17 @@ def create(settings: Settings, app_id: int, service: str) -> None:
 
 @library.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@click.option(
+    "--unused",
+    type=click.IntRange(1),
+    metavar="DAYS",
+    help="Only those without an add or a search for so many days.",
+)
 @command
-def list_(settings: Settings, as_json: bool) -> None:
+def list_(settings: Settings, as_json: bool, unused: int | None) -> None:
     """List all libraries with their size and capacity."""
     with Office(settings) as office:
-        rows = office.registry.list()
+        rows = office.registry.list() if unused is None else office.unused_libraries(unused)
     if as_json:
         facts = [
             {

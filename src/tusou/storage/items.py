@@ -27,6 +27,7 @@ class LibraryRow:
     pack: str
     capacity: int
     size: int
+    created: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -382,4 +383,6 @@ def already_there(sign: ContSign) -> TusouError:
 
 
 def _library(row: Row[tuple[object, ...]]) -> LibraryRow:
-    return LibraryRow(row.id, row.app_id, row.service, row.pack, row.capacity, row.size)
+    return LibraryRow(
+        row.id, row.app_id, row.service, row.pack, row.capacity, row.size, row.created
+    )

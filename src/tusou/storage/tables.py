@@ -6,6 +6,7 @@ Times are UTC seconds since 1970, as integers. Signs are signed 64-bit numbers (
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Float,
     ForeignKey,
@@ -130,4 +131,110 @@ feedback = Table(
     Column("payload", Text, nullable=False),  # as it came, less the picture, JSON
     Column("created", BigInteger, nullable=False),
     sqlite_autoincrement=True,
+)
+
+# No foreign key: a count must never be refused.
+usage = Table(
+    "usage",
+    metadata,
+    Column("app_id", _Id, primary_key=True, autoincrement=False),
+    Column("service", String(32), primary_key=True),
+    Column("operation", String(16), primary_key=True),
+    Column("hour", BigInteger, primary_key=True),  # its first second
+    Column("code", Integer, primary_key=True),  # of the error; 0: success
+    Column("calls", BigInteger, nullable=False),
+    Index(None, "app_id", "hour"),
+)
+# The last batch of counts that each process wrote, so that a batch sent again is not added again.
+usage_writers = Table(
+    "usage_writers",
+    metadata,
+    Column("writer", String(32), primary_key=True),
+    Column("batch", BigInteger, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+)
+
+# Money is in millionths of the currency's unit. An application without an account pays nothing.
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("app_id", _Id, ForeignKey("apps.id"), primary_key=True, autoincrement=False),
+    Column("plan", String(32), nullable=False),  # of the price list: its free allowances
+    Column("balance", BigInteger, nullable=False),  # kept equal to its ledger, in one transaction
+    Column("settled", BigInteger, nullable=False),  # hours that begin before this are charged
+    Column("warned", SmallInteger, nullable=False),  # days of the last warning; see shortages
+    Column("opened", BigInteger, nullable=False),
+)
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("app_id", _Id, ForeignKey("accounts.app_id"), nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("kind", String(16), nullable=False),  # top-up, package, qps, calls, refund, withdrawal
+    Column("amount", BigInteger, nullable=False),  # what the balance grew by
+    Column("service", String(32), nullable=False),  # empty: of none in particular
+    Column("operation", String(16), nullable=False),
+    Column("note", Text, nullable=False),
+    Index(None, "app_id", "time"),
+    sqlite_autoincrement=True,
+)
+# Calls that are paid as they come; a call that is not here ends with its packages.
+paid_calls = Table(
+    "paid_calls",
+    metadata,
+    Column("app_id", _Id, ForeignKey("accounts.app_id"), primary_key=True, autoincrement=False),
+    Column("service", String(32), primary_key=True),
+    Column("operation", String(16), primary_key=True),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger),  # empty: still
+)
+packages = Table(
+    "packages",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("app_id", _Id, ForeignKey("accounts.app_id"), nullable=False),
+    Column("service", String(32), nullable=False),
+    Column("operation", String(16), nullable=False),
+    Column("kind", String(16), nullable=False),  # free, bought, granted
+    Column("size", BigInteger, nullable=False),
+    Column("left", BigInteger, nullable=False),
+    Column("price", BigInteger, nullable=False),
+    Column("bought", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Column("refunded", BigInteger),
+    CheckConstraint('"left" BETWEEN 0 AND size', name="ck_packages_left"),
+    Index(None, "app_id", "service", "operation"),
+    sqlite_autoincrement=True,
+)
+qps_addons = Table(
+    "qps_addons",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("app_id", _Id, ForeignKey("accounts.app_id"), nullable=False),
+    Column("service", String(32), nullable=False),
+    Column("operation", String(16), nullable=False),
+    Column("qps", Integer, nullable=False),
+    Column("begins", BigInteger, nullable=False),
+    Column("ends", BigInteger, nullable=False),
+    Column("price", BigInteger, nullable=False),
+    Column("bought", BigInteger, nullable=False),
+    Index(None, "app_id", "service", "operation"),
+    sqlite_autoincrement=True,
+)
+# One row an hour and call: the key makes it impossible to charge an hour twice.
+charges = Table(
+    "charges",
+    metadata,
+    Column("app_id", _Id, ForeignKey("accounts.app_id"), primary_key=True, autoincrement=False),
+    Column("service", String(32), primary_key=True),
+    Column("operation", String(16), primary_key=True),
+    Column("hour", BigInteger, primary_key=True),  # its first second
+    Column("calls", BigInteger, nullable=False),  # that succeeded
+    Column("failed", BigInteger, nullable=False),  # that failed in the service
+    Column("free", BigInteger, nullable=False),  # of `calls`: from the free allowance
+    Column("packaged", BigInteger, nullable=False),  # of `calls`: from packages
+    Column("metered", BigInteger, nullable=False),  # of `calls`: paid as they came
+    Column("amount", BigInteger, nullable=False),
+    Index(None, "app_id", "hour"),
 )

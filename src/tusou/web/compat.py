@@ -62,10 +62,11 @@ class Compat:
             app.permit(service.name)
             if service.name in runtime.settings.closed_services:
                 raise TusouError(Problem.MODULE_CLOSED, f"{service.name} is switched off")
+            runtime.billing.standing.permit(app.id, service.name, operation)
             return call(runtime, app, service, fields, log_id)
 
         async def endpoint(request: Request) -> Response:
-            return await self._serve(request, work)
+            return await self._serve(request, work, service.name, operation)
 
         endpoint.__name__ = f"{service.name}_{operation}"
         return endpoint
@@ -75,30 +76,44 @@ class Compat:
             runtime.feedback.record(app.id, _reports(fields))
             return {}
 
-        return await self._serve(request, work)
+        return await self._serve(request, work, "feedback", "report")
 
     async def _serve(
-        self, request: Request, work: Callable[[Runtime, App, Fields, int], Facts]
+        self,
+        request: Request,
+        work: Callable[[Runtime, App, Fields, int], Facts],
+        service: str,
+        operation: str,
     ) -> Response:
         """Read, authenticate, work in a thread, answer; whatever goes wrong has its envelope."""
         self._inside += 1
         try:
             if self._inside > self._runtime.settings.queue:
                 raise TusouError(Problem.OVERLOADED)
-            fields = await inputs.read_fields(request)
+            fields = await _read(request)
 
             def run() -> Facts:
-                app = _caller(self._runtime, request)
+                app = _known(self._runtime, request, fields)
                 request.state.note["app_id"] = app.id
+                if isinstance(fields, TusouError):
+                    raise fields
                 if not self._runtime.ready.is_set():
                     raise TusouError(Problem.UNAVAILABLE, "the server is starting")
                 return work(self._runtime, app, fields, request.state.log_id)
 
-            return answer(request, await self._in_thread(run))
+            response = answer(request, await self._in_thread(run))
         except Exception as error:
-            return failure(request, error)
+            response = failure(request, error)
         finally:
             self._inside -= 1
+        self._count(request, service, operation)
+        return response
+
+    def _count(self, request: Request, service: str, operation: str) -> None:
+        """Count a call that has its answer, where it is known whose it is."""
+        note = request.state.note
+        if "app_id" in note:
+            self._runtime.usage.record(note["app_id"], service, operation, note.get("error_code"))
 
     async def _in_thread(self, function: Callable[[], Facts]) -> Facts:
         if self._threads is None:
@@ -120,6 +135,24 @@ class Compat:
                 return PlainTextResponse("Service temporarily unavailable", status_code=503)
             facts = {"error": "invalid_client", "error_description": error.message}
         return answer(request, facts, status=401 if "error" in facts else 200)
+
+
+async def _read(request: Request) -> Fields | TusouError:
+    """The parameters, or why there are none: raised when it is known whose call that is."""
+    try:
+        return await inputs.read_fields(request)
+    except TusouError as error:
+        return error
+
+
+def _known(runtime: Runtime, request: Request, fields: Fields | TusouError) -> App:
+    """Who calls; where that is unknown, a body that could not be read is the first to be told."""
+    try:
+        return _caller(runtime, request)
+    except TusouError:
+        if isinstance(fields, TusouError):
+            raise fields from None
+        raise
 
 
 def _caller(runtime: Runtime, request: Request) -> App:
