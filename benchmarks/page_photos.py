@@ -1,8 +1,8 @@
 """Pages of picture books, photographed: on a table, with hands, curled, in shadow, in part.
 
-Makes photos of pages of `protocols/picturebook.json` on two levels, adds the pages to a library of
-picturebook over HTTP, searches with the photos as a tablet would, for one result, and prints how
-often that is the page. The protocol's own photos are all easy; these are not.
+Makes photos of pages of `protocols/picturebook.json` on three levels, adds the pages to a library
+of picturebook over HTTP, searches with the photos as a tablet would, for one result, and prints
+how often that is the page. The protocol's own photos are all easy; these are not.
 """
 
 import argparse
@@ -61,7 +61,8 @@ class Level:
 
 LEVELS = {
     "medium": Level((0.7, 0.95), 20, 0.08, 0.03, 1, 0.4, 0.5, 1.0, 0, 1.0, 70),
-    "hard": Level((0.5, 0.8), 45, 0.14, 0.07, 2, 0.6, 0.9, 1.6, 8, 0.7, 50),
+    "hard": Level((0.6, 0.9), 30, 0.12, 0.04, 1, 0.5, 0.7, 1.3, 4, 0.8, 60),
+    "hopeless": Level((0.5, 0.8), 45, 0.14, 0.07, 2, 0.6, 0.9, 1.6, 8, 0.7, 50),
 }
 
 

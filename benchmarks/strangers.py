@@ -1,6 +1,6 @@
 """False matches: pictures that a library does not hold, searched for in it.
 
-Fills a library of same_hq with book covers, pages, wallpapers and animals, and searches in it for
+Fills a library with book covers, pages, wallpapers and animals, and searches in it for
 clothes, textures, street scenes, groceries and fabrics, each as it is and in one changed copy.
 Whatever comes back is wrong. Prints how much came and with what scores.
 """
@@ -37,6 +37,7 @@ def main() -> None:
     """Add, search, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--queries", type=int, default=10_000)
+    parser.add_argument("--service", choices=("same_hq", "picturebook"), default="same_hq")
     parser.add_argument("--datasets", type=Path, default=SHARED)
     options = parser.parse_args()
     pool = json.loads((options.datasets / "protocols" / "pool.json").read_text())
@@ -49,9 +50,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder) / "data")
         try:
-            caller = server.caller("same_hq")
-            held = fill(caller, options.datasets, stored)
-            answered, wrong = search(caller, options.datasets, [queries[n] for n in order])
+            caller = server.caller(options.service)
+            held = fill(caller, options.service, options.datasets, stored)
+            chosen = [queries[n] for n in order]
+            answered, wrong = search(caller, options.service, options.datasets, chosen)
         finally:
             server.stop()
     print(
@@ -61,13 +63,13 @@ def main() -> None:
         print(f"{row.score:.3f} {row.kind}: {row.query} → {row.stored}")
 
 
-def fill(caller: Caller, datasets: Path, paths: Sequence[str]) -> int:
-    """Add; returns how many pictures were taken (some are there twice, some show nothing)."""
+def fill(caller: Caller, service: str, datasets: Path, paths: Sequence[str]) -> int:
+    """Add; returns how many pictures were taken (some come twice, show nothing, are small)."""
 
     def add(path: str) -> bool:
         data = encode(read(datasets / path), 95)
-        answer = caller.call("same_hq", "add", image=data, brief=path)
-        if answer.get("error_code") not in (None, 216681, 216203):
+        answer = caller.call(service, "add", image=data, brief=path)
+        if answer.get("error_code") not in (None, 216681, 216202, 216203):
             raise RuntimeError(answer)
         return "cont_sign" in answer and "error_code" not in answer
 
@@ -76,7 +78,7 @@ def fill(caller: Caller, datasets: Path, paths: Sequence[str]) -> int:
 
 
 def search(
-    caller: Caller, datasets: Path, queries: Sequence[tuple[str, str]]
+    caller: Caller, service: str, datasets: Path, queries: Sequence[tuple[str, str]]
 ) -> tuple[int, list[Wrong]]:
     """Search for pictures that are not there; returns how many searches worked, and what came."""
     derive = list(KINDS.values())
@@ -85,8 +87,8 @@ def search(
         number, (path, kind) = numbered
         rgb, dice = read(datasets / path), np.random.default_rng(number)
         data = derive[number % len(derive)](rgb, dice) if kind == "changed" else encode(rgb, 95)
-        answer = caller.call("same_hq", "search", image=data)
-        if answer.get("error_code") not in (None, 216203):
+        answer = caller.call(service, "search", image=data)
+        if answer.get("error_code") not in (None, 216202, 216203):
             raise RuntimeError(answer)
         hits = answer.get("result", [])
         return "result" in answer, [Wrong(hit["score"], path, kind, hit["brief"]) for hit in hits]

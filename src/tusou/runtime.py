@@ -93,7 +93,7 @@ class Runtime(Office):
         from tusou.library.feedback import Feedback
         from tusou.library.library import Tools
         from tusou.library.pipelines import EmbeddingPipeline, LocalPipeline
-        from tusou.vision import words
+        from tusou.vision import geometry, keypoints, words
         from tusou.vision.embed import Embedder
 
         with ExitStack() as undo:
@@ -112,15 +112,20 @@ class Runtime(Office):
             undo.callback(embedder.close)
             fetcher = Fetcher(allowed_networks=settings.fetch_allow, seconds=settings.fetch_seconds)
             undo.callback(fetcher.close)
-            local = LocalPipeline(
-                embedder, settings.candidates, settings.verify_milliseconds / 1000
+            budget = settings.candidates, settings.verify_milliseconds / 1000
+            copies = LocalPipeline(embedder, *budget, points=keypoints.LIMIT, even=geometry.EVEN)
+            undo.callback(copies.close)
+            # A photo shows more than the page, and less of it than a copy does of its picture.
+            pages = LocalPipeline(
+                embedder, *budget, points=2 * keypoints.LIMIT, even=geometry.EVEN_FOR_PAGES
             )
-            undo.callback(local.close)
+            undo.callback(pages.close)
             self.catalogue = Catalogue(
                 self.database,
                 {
                     "embedding": EmbeddingPipeline(embedder),
-                    "local": local,
+                    "copies": copies,
+                    "pages": pages,
                 },
                 self.pack,
                 Tools(

@@ -6,7 +6,7 @@ Source: shared contract, section 1.
 from dataclasses import dataclass
 from typing import Literal
 
-Pipeline = Literal["embedding", "local"]
+Pipeline = Literal["embedding", "copies", "pages"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,8 @@ class Service:
     prefix: str
     """Path below which `/add`, `/search`, `/delete` and `/update` lie."""
     pipeline: Pipeline
-    """`embedding`: rank all by vector. `local`: return only geometrically verified pictures."""
+    """`embedding`: rank all by vector. The others return only geometrically verified pictures:
+    `copies`: with little doubt. `pages`: even a photo in which little of the page is to be seen."""
     shortest_side: int
     """Pixels; a picture with a shorter side is refused."""
     longest_side: int
@@ -53,7 +54,7 @@ SERVICES: dict[str, Service] = {
             "相同图片",
             "/rest/2.0/realtime_search/same_hq",
             "the same picture, or one that shares a part with it",
-            pipeline="local",
+            pipeline="copies",
         ),
         _row(
             "similar",
@@ -74,7 +75,7 @@ SERVICES: dict[str, Service] = {
             "绘本图片",
             "/rest/2.0/imagesearch/v1/realtime_search/picturebook",
             "the book page or cover in a phone photo",
-            pipeline="local",
+            pipeline="pages",
             shortest_side=150,
             largest_aspect=10.0,
             default_results=1,

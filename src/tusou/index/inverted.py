@@ -63,7 +63,7 @@ class InvertedIndex:
         tail_rows: int = 256,
         segment_rows: int = ROWS_AT_MOST,
         dead_part: float = 0.2,
-        most_postings: int = 8_000_000,
+        most_postings: int = 6_000_000,
     ) -> None:
         if vocabulary > 1 << 16 or max(2 * tail_rows, segment_rows) > ROWS_AT_MOST:
             raise ValueError("words are numbers of 16 bits, pictures of a block of 14")

@@ -95,7 +95,7 @@ class Library:
             TusouError: what is wrong with the picture.
         """
         picture = self._take(source)
-        features = self._pipeline.features(picture)
+        features = self._pipeline.query(picture)
         last = min(first + count, self.service.most_results)
         load = self._items.local_features
         ranked = self._pipeline.rank(features, self._indexes, last, classes, load)
@@ -116,7 +116,7 @@ class Library:
         same = self._items.find(sign)
         if same is None:
             raise TusouError(Problem.ITEM_MISSING, str(sign))
-        features = self._pipeline.features(self._take(source))
+        features = self._pipeline.query(self._take(source))
         key = same[0]
         return self._pipeline.explain(features, self._items.local_features([key]).get(key))
 

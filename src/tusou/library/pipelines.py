@@ -14,6 +14,9 @@ from tusou.types import ClassFilter, Features, Keypoints, Match, Picture, Rgb, V
 from tusou.vision import geometry, keypoints, sketch, words
 from tusou.vision.embed import Embedder
 
+_CERTAIN = 0.9
+"""A search for the best match goes on beside one of a lower score: a better one may come."""
+
 
 class Ranked(NamedTuple):
     """A stored picture and how well it fits, 0–1."""
@@ -32,7 +35,15 @@ class Pipeline(Protocol):
     """Its libraries have an index of visual words."""
 
     def features(self, picture: Picture) -> Features:
-        """See a picture.
+        """See a picture that is to be stored.
+
+        Raises:
+            TusouError: IMAGE_UNUSABLE, there is nothing to see.
+        """
+        ...
+
+    def query(self, picture: Picture) -> Features:
+        """See a picture that is asked about; likewise.
 
         Raises:
             TusouError: IMAGE_UNUSABLE, there is nothing to see.
@@ -75,6 +86,10 @@ class EmbeddingPipeline:
         """Embed the whole picture."""
         return Features(_embed(self._embedder, picture))
 
+    def query(self, picture: Picture) -> Features:
+        """Embed the whole picture."""
+        return self.features(picture)
+
     def rank(
         self,
         query: Features,
@@ -100,12 +115,23 @@ class LocalPipeline:
 
     Candidates come by visual words and by embedding: each finds what the other misses
     (docs/same-image.md). They are verified best first, in all cores' threads, a portion at a time.
+
+    Args:
+        embedder: Makes embeddings.
+        candidates: How many to verify for a search.
+        seconds: How long.
+        points: How many keypoints of a query to look at.
+        even: What makes a match as likely as not, see `geometry.score`.
     """
 
     by_words = True
 
-    def __init__(self, embedder: Embedder, candidates: int, seconds: float) -> None:
+    def __init__(
+        self, embedder: Embedder, candidates: int, seconds: float, points: int, even: float
+    ) -> None:
         self._embedder = embedder
+        self._points = points
+        self._even = even
         self._candidates = candidates
         self._seconds = seconds
         self._threads = os.cpu_count() or 1
@@ -113,8 +139,15 @@ class LocalPipeline:
 
     def features(self, picture: Picture) -> Features:
         """Embed the picture, and take its keypoints, their words and a sketch."""
+        return self._see(picture, keypoints.LIMIT)
+
+    def query(self, picture: Picture) -> Features:
+        """See it the same way, with as many keypoints as a query may have."""
+        return self._see(picture, self._points)
+
+    def _see(self, picture: Picture, limit: int) -> Features:
         vector = _embed(self._embedder, picture)
-        points, drawn = keypoints.extract(picture.rgb), sketch.draw(picture.rgb)
+        points, drawn = keypoints.extract(picture.rgb, limit), sketch.draw(picture.rgb)
         if len(points) < geometry.LEAST and sketch.is_blank(drawn):
             raise TusouError(Problem.IMAGE_UNUSABLE, "the picture shows hardly anything")
         return Features(vector, points, words.assign(points.descriptors), drawn)
@@ -129,9 +162,9 @@ class LocalPipeline:
     ) -> list[Ranked]:
         """Verify candidates; those that fail are not returned.
 
-        It ends with a portion that brings nothing, once `limit` are found or so many candidates
-        were looked at as the settings say; or when the time for one search is used up. Many copies
-        of one picture come in a row: as long as they keep coming, so does the search.
+        It ends with a portion that brings nothing, once `limit` are found for certain or so many
+        candidates were looked at as the settings say; or when the time for one search is used up.
+        Many copies of one picture come in a row: as long as they keep coming, so does the search.
         """
         ranked, looked_at = list[Ranked](), 0
         candidates = self._find(query, indexes, classes, max(self._candidates, limit + 1))
@@ -140,7 +173,8 @@ class LocalPipeline:
             found = self._verified(query, load(portion))
             ranked += found
             looked_at += len(portion)
-            enough = len(ranked) >= limit or looked_at >= self._candidates
+            certain = sum(row.score > _CERTAIN for row in ranked)
+            enough = certain >= limit or looked_at >= self._candidates
             if (enough and not found) or time.monotonic() > end:
                 break
         return sorted(ranked, key=lambda row: (-row.score, row.key))
@@ -179,7 +213,7 @@ class LocalPipeline:
     def _match(self, query: Features, stored: Sequence[LocalFeatures]) -> list[Match | None]:
         """Compare by keypoints, and as a whole where keypoints fail."""
         points = [keypoints.unpack(each.keypoints) for each in stored]
-        matches = geometry.verify_many(_points(query), points, self._executor)
+        matches = geometry.verify_many(_points(query), points, self._executor, self._even)
         return [
             match or _match_whole(query, other, each.sketch)
             for match, other, each in zip(matches, points, stored, strict=True)

@@ -58,6 +58,10 @@ EVEN: Final = 0.27
 2,125 copies (crop, rotation, reduction, blur, photo …) of 100 pool pictures and to 122 chance
 matches among 15,000 pairs of other pictures, most pairs of one kind, weighted 10 : 1. The fit's own
 .18 is raised so that the best pair of strangers stays out."""
+EVEN_FOR_PAGES: Final = 0.08
+"""The same for a photo, with hands and glare, of a page that is expected to be there: less of it
+can be confirmed, and pages resemble each other less than goods in a shop window do
+(`benchmarks/page_photos.py`)."""
 VERIFIED: Final = 0.5
 CERTAIN: Final = 0.99
 """At a higher score nobody looks whether the mirror image fits better."""
@@ -95,28 +99,37 @@ class Transfer(NamedTuple):
 
 
 def verify_many(
-    query: Keypoints, stored: Iterable[Keypoints], executor: Executor | None = None
+    query: Keypoints,
+    stored: Iterable[Keypoints],
+    executor: Executor | None = None,
+    even: float = EVEN,
 ) -> list[Match | None]:
     """`verify` a picture against many, in the executor's threads if there is one."""
     run = map if executor is None else executor.map
-    return list(run(partial(_verify, _sides(query)), stored))
+    return list(run(partial(_verify, _sides(query), even=even), stored))
 
 
-def verify(query: Keypoints, stored: Keypoints) -> Match | None:
+def verify(query: Keypoints, stored: Keypoints, even: float = EVEN) -> Match | None:
     """Compare two pictures; None where it is less likely than not that they show the same.
 
     Mirror images are found too; a picture that is like its own mirror image counts as upright.
+
+    Args:
+        query: one.
+        stored: the other.
+        even: see `score`.
     """
-    return _verify(_sides(query), stored)
+    return _verify(_sides(query), stored, even)
 
 
-def score(points: int, support: float) -> float:
+def score(points: int, support: float, even: float = EVEN) -> float:
     """The probability that two pictures are the same.
 
     Args:
         points: how many confirmed pairs are also each other's nearest among all points; in a dense
             or repeated pattern most places have something alike, but rarely the most alike.
         support: the share of those that could be which were, 0–1.
+        even: points × support² at which it is as likely as not.
 
     ======  =======  =====
     points  support  score
@@ -130,7 +143,7 @@ def score(points: int, support: float) -> float:
     28      .143     .817   two covers with the same logo
     ======  =======  =====
     """
-    odds = (points * support**2 / EVEN) ** 2
+    odds = (points * support**2 / even) ** 2
     return round(odds / (1 + odds), 6)
 
 
@@ -143,13 +156,13 @@ def _sides(query: Keypoints) -> tuple[Side, Side]:
     )
 
 
-def _verify(sides: tuple[Side, Side], stored: Keypoints) -> Match | None:
+def _verify(sides: tuple[Side, Side], stored: Keypoints, even: float) -> Match | None:
     if min(len(sides[0].query), len(stored)) < LEAST:
         return None
     target, factors = _frames(stored), _cofactors(stored.descriptors)
     matches = list[Match]()
     for side in sides:
-        match = _compare(side, stored, target, side.factors @ factors)
+        match = _compare(side, stored, target, side.factors @ factors, even)
         if match is not None:
             matches.append(match)
             if match.score > CERTAIN:
@@ -157,7 +170,9 @@ def _verify(sides: tuple[Side, Side], stored: Keypoints) -> Match | None:
     return max(matches, key=lambda match: match.score, default=None)
 
 
-def _compare(side: Side, stored: Keypoints, target: Frames, distances: Floats) -> Match | None:
+def _compare(
+    side: Side, stored: Keypoints, target: Frames, distances: Floats, even: float
+) -> Match | None:
     source, query = side.frames, side.query
     np.maximum(distances, 1e-6, out=distances)
     mutual = _mutual(distances)
@@ -171,7 +186,7 @@ def _compare(side: Side, stored: Keypoints, target: Frames, distances: Floats) -
     if plane is None or len(pairs) < LEAST:
         return None
     points = len(set(map(tuple, pairs.tolist())) & set(map(tuple, mutual.tolist())))
-    probability = score(points, _support(source, target, plane, pairs))
+    probability = score(points, _support(source, target, plane, pairs), even)
     if probability < VERIFIED:
         return None
     whole = _inverse(target.pixels) @ plane @ source.pixels
