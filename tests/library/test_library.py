@@ -69,6 +69,26 @@ def test_local_services_return_only_what_they_verified(
     assert _signs(library, picture(99, 640, 480)) == []
 
 
+@pytest.mark.parametrize("service", ["same_hq", "picturebook"])
+def test_of_pages_with_one_template_the_photographed_one_comes_first(
+    runtime: Runtime, app: App, service: str
+) -> None:
+    library = _library(runtime, app, service)
+    template, signs, pages = scene(100, 640, 480), [], []
+    for seed in range(12):
+        page = template.copy()
+        page[150:330, 120:520] = scene(seed, 400, 180)
+        pages.append(page)
+        signs.append(library.add(encoded(page), f"page {seed}", (0, 0)))
+    for seed in (0, 5, 11):
+        turn = cv2.getRotationMatrix2D((320, 240), 12, 0.8)
+        photo = np.asarray(cv2.warpAffine(pages[seed], turn, (640, 480)), np.uint8)
+        photo = np.asarray(cv2.GaussianBlur(photo, (0, 0), 1), np.uint8)
+        data = encoded(photo, "JPEG", quality=60)
+        (first,) = library.search(data, None, 0, 1).hits
+        assert first.sign == signs[seed]
+
+
 def test_a_plain_picture_is_found_in_the_mirror_and_at_a_stamp_s_size(
     runtime: Runtime, app: App
 ) -> None:
