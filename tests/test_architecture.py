@@ -33,6 +33,7 @@ OWNERS = {
     "cv2": ("vision.",),
     "PIL": ("images.",),
     "httpcore": ("images.fetch",),
+    "limits": ("accounts.quotas",),
     "sqlalchemy": ("storage.", "accounts.", "library.feedback"),
     "alembic": ("storage.",),
     "cryptography": ("accounts.secrets",),

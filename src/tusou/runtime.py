@@ -7,7 +7,11 @@ from contextlib import ExitStack, suppress
 from typing import IO, Self
 
 from tusou.accounts.apps import Apps
+from tusou.accounts.audit import Audit
+from tusou.accounts.plans import Plans
+from tusou.accounts.quotas import Quotas
 from tusou.accounts.secrets import Vault
+from tusou.accounts.signatures import Signatures
 from tusou.accounts.tokens import Tokens
 from tusou.settings import Settings
 from tusou.storage.blobs import FolderBlobs
@@ -31,7 +35,9 @@ class Office:
         settings.data.mkdir(parents=True, exist_ok=True)
         self.database = Database(settings.database_url)
         self.database.migrate()
-        self.apps = Apps(self.database, Vault(settings.data / "secret.key"))
+        self.audit = Audit(self.database)
+        self.apps = Apps(self.database, Vault(settings.data / "secret.key"), self.audit)
+        self.plans = Plans.bundled()
         self.tokens = Tokens(self.database, self.apps)
         self.registry = Registry(self.database)
         self.pack = packs.bundled()[_PACK].id
@@ -42,8 +48,9 @@ class Office:
         Raises:
             TusouError: APP_UNKNOWN, or ITEM_EXISTS.
         """
-        app = self.apps.get(app_id)
-        return self.registry.create(app.id, service, self.pack, self.settings.library_capacity)
+        app, capacity = self.apps.get(app_id), self.settings.library_capacity
+        note = self.audit.noting("library.create", app.id, service=service, capacity=capacity)
+        return self.registry.create(app.id, service, self.pack, capacity, note)
 
     def close(self) -> None:
         """Close the database."""
@@ -78,6 +85,10 @@ class Runtime(Office):
             self._lock_file = undo.enter_context(_sole_server(settings))
             super().__init__(settings)
             undo.callback(super().close)
+            self.signatures = Signatures(
+                self.apps, settings.clock_skew_seconds, settings.signature_seconds
+            )
+            self.quotas = Quotas(self.plans, redis=settings.redis)
             self.blobs = FolderBlobs(settings.data / "blobs")
             # Requests are what runs in parallel here. NumPy's small products, shared out among
             # threads that spin while they wait, cost a search four times its processor time.

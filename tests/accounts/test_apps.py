@@ -1,41 +1,15 @@
 """Applications and tokens: who is let in, and what the database gives away."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.clock import Clock
 from tusou.accounts.apps import Apps
 from tusou.accounts.secrets import Vault
 from tusou.accounts.tokens import ACCESS_SECONDS, Grant, Tokens
 from tusou.errors import Problem, TusouError
 from tusou.storage.database import Database
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'tusou.db'}")
-    database.migrate()
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def apps(database: Database, tmp_path: Path) -> Apps:
-    return Apps(database, Vault(tmp_path / "secret.key"))
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

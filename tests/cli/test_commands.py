@@ -88,6 +88,7 @@ def test_an_application_goes_from_its_making_to_its_end(tmp_path: Path) -> None:
         "api_key": keys["api_key"],
         "services": list(SERVICES),
         "enabled": True,
+        "plan": "open",
     }
     other_facts = {
         "app_id": other["app_id"],
@@ -95,6 +96,7 @@ def test_an_application_goes_from_its_making_to_its_end(tmp_path: Path) -> None:
         "api_key": other["api_key"],
         "services": ["similar", "product"],
         "enabled": True,
+        "plan": "open",
     }
     assert shell.json("app", "list") == [facts, other_facts]
     told = shell("app", "show", app_id)

@@ -48,11 +48,13 @@ def main() -> None:
 
 def _register() -> None:
     # Here, because each command module imports `command` from this one.
+    from tusou.cli import quota  # noqa: F401 - adds its commands to `app`
     from tusou.cli.app import app
+    from tusou.cli.audit import audit
     from tusou.cli.library import library
     from tusou.cli.serve import serve
 
-    for entry in (serve, app, library):
+    for entry in (serve, app, library, audit):
         main.add_command(entry)
 
 

@@ -57,6 +57,7 @@ def serve(settings: Settings, host: str | None, port: int | None, demo: Path | N
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # `web.proxies` does that, by its own setting
                 timeout_graceful_shutdown=settings.stop_seconds,
             )
         ).run(sockets=[listener])
