@@ -19,6 +19,7 @@ def caller(runtime: Runtime, request: Request) -> App:
         TusouError: NO_CREDENTIALS, TOKEN_INVALID, TOKEN_EXPIRED, SIGNATURE or APP_GONE.
     """
     token = _token(request)
+    request.state.note["auth"] = "token" if token else "signature"
     if not token:
         return _signer(runtime, request)
     try:
