@@ -130,23 +130,25 @@ class Quotas:
         """All are looked at before any is counted: a refused call uses up nothing."""
         for window in windows:
             if self._used(call, window) >= window.amount:
-                self._refuse(call, self._clock() + _STANDS, window.problem, window.detail)
+                self._refuse(call, window)
         if quota.qps is not None:
             self._count_rate(call, quota.qps)
         for window in windows:
             used = self._storage.incr(_key(call, window), window.seconds)
             if used > window.amount:  # others were admitted meanwhile, by other processes
-                self._refuse(call, self._clock() + _STANDS, window.problem, window.detail)
+                self._refuse(call, window)
 
     def _count_rate(self, call: Call, qps: int) -> None:
-        detail = f"{qps} a second"
         item, names = RateLimitItemPerSecond(qps), tuple(map(str, call))
-        if self._rates.hit(item, *names):
-            return
+        admitted = self._rates.hit(item, *names)
         window = self._rates.get_window_stats(item, *names)
-        # Until the first call leaves the window; it may have left it just now.
-        wait = 0.0 if window.remaining > 0 else window.reset_time - time.time()
-        self._refuse(call, self._clock() + wait, Problem.QPS_LIMIT, detail)
+        if window.remaining <= 0:
+            # Already now, not at the next call: whatever comes until the window moves is refused
+            # from memory.
+            until = self._clock() + window.reset_time - time.time()
+            self._stand(call, until, Problem.QPS_LIMIT, f"{qps} a second")
+        if not admitted:
+            raise TusouError(Problem.QPS_LIMIT, _words(call, f"{qps} a second"))
 
     def _used(self, call: Call, window: _Window) -> int:
         """What a counter stands at; one that is not there yet takes over what was metered."""
@@ -171,10 +173,16 @@ class Quotas:
             detail, since = f"{quota.daily} a day", day * _DAY - _CHINA
             yield _Window(Problem.DAILY_LIMIT, detail, f"day/{day}", since, _DAY, quota.daily)
 
-    def _refuse(self, call: Call, until: float, problem: Problem, detail: str) -> NoReturn:
-        words = f"{detail}, for {call.operation} of {call.service}"
-        self._refused[call] = _Refusal(until, problem, words)
-        raise TusouError(problem, words)
+    def _refuse(self, call: Call, window: _Window) -> NoReturn:
+        self._stand(call, self._clock() + _STANDS, window.problem, window.detail)
+        raise TusouError(window.problem, _words(call, window.detail))
+
+    def _stand(self, call: Call, until: float, problem: Problem, detail: str) -> None:
+        self._refused[call] = _Refusal(until, problem, _words(call, detail))
+
+
+def _words(call: Call, detail: str) -> str:
+    return f"{detail}, for {call.operation} of {call.service}"
 
 
 def _key(call: Call, window: _Window) -> str:

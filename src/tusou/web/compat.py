@@ -85,10 +85,11 @@ class Compat:
         try:
             with self._queue.place():
                 app = await self._let_in(request, charged)
-                with self._queue.body(inputs.body_size(request)):
+                size = inputs.body_size(request)
+                with self._queue.place_of(app.id), self._queue.body(size):
                     fields = await inputs.read_fields(request)
                     facts = await self._queue.work(
-                        lambda: work(self._runtime, app, fields, request.state.log_id)
+                        app.id, lambda: work(self._runtime, app, fields, request.state.log_id)
                     )
             return answer(request, facts)
         except Exception as error:

@@ -1,8 +1,10 @@
 """The whole server's limit: so many requests inside, so many bytes, so long a wait for a thread."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 import anyio
 from anyio import to_thread
@@ -19,7 +21,8 @@ _DOOR_THREADS = 4
 class Queue:
     """Keeps the server's memory and its answers' times within bounds, however much is asked of it.
 
-    Belongs to one event loop.
+    No application has more than half of the places and half of the threads, so that one that sends
+    much, or what takes long, leaves room for the others. Belongs to one event loop.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -27,9 +30,13 @@ class Queue:
         self._most_bytes = settings.queue_megabytes << 20
         self._wait = settings.wait_seconds
         self._inside = 0
+        self._inside_by_app: Counter[int] = Counter()
         self._bytes = 0
         self._threads = anyio.CapacityLimiter(settings.threads)
         self._turns = anyio.Semaphore(settings.threads)
+        self._share = max(1, settings.threads // 2)
+        # Each is there as long as someone holds it or waits for it.
+        self._turns_by_app: WeakValueDictionary[int, anyio.Semaphore] = WeakValueDictionary()
         self._door = anyio.CapacityLimiter(_DOOR_THREADS)
 
     @contextmanager
@@ -46,6 +53,25 @@ class Queue:
             yield
         finally:
             self._inside -= 1
+
+    @contextmanager
+    def place_of(self, app_id: int) -> Iterator[None]:
+        """Be inside for an application while the block runs.
+
+        Raises:
+            TusouError: OVERLOADED.
+        """
+        if self._inside_by_app[app_id] >= max(1, self._most // 2):
+            raise TusouError(
+                Problem.OVERLOADED, "too many requests of this application at the same time"
+            )
+        self._inside_by_app[app_id] += 1
+        try:
+            yield
+        finally:
+            self._inside_by_app[app_id] -= 1
+            if not self._inside_by_app[app_id]:
+                del self._inside_by_app[app_id]
 
     @contextmanager
     def body(self, size: int) -> Iterator[None]:
@@ -66,17 +92,19 @@ class Queue:
         """Run something short in a thread, beside the pictures."""
         return await to_thread.run_sync(function, limiter=self._door)
 
-    async def work(self, function: Callable[[], T]) -> T:
+    async def work(self, app_id: int, function: Callable[[], T]) -> T:
         """Run a request's work in a thread, when it is its turn.
 
         Raises:
             TusouError: OVERLOADED, its turn did not come while its client still waits.
         """
-        with anyio.move_on_after(self._wait) as wait:
-            await self._turns.acquire()
-        if wait.cancelled_caught:
-            raise TusouError(Problem.OVERLOADED, "no turn came in time")
-        try:
+        own = self._turns_by_app.get(app_id)
+        if own is None:
+            own = self._turns_by_app[app_id] = anyio.Semaphore(self._share)
+        async with AsyncExitStack() as turns:
+            with anyio.move_on_after(self._wait) as wait:
+                await turns.enter_async_context(own)
+                await turns.enter_async_context(self._turns)
+            if wait.cancelled_caught:
+                raise TusouError(Problem.OVERLOADED, "no turn came in time")
             return await to_thread.run_sync(function, limiter=self._threads)
-        finally:
-            self._turns.release()
