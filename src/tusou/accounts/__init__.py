@@ -1,1 +1,1 @@
-"""Who may call: applications, keys and tokens."""
+"""Who may call, and how much: applications, keys, tokens, signatures, quotas, the record of acts."""
