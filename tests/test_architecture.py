@@ -34,6 +34,7 @@ OWNERS = {
     "PIL": ("images.",),
     "httpcore": ("images.fetch",),
     "limits": ("accounts.quotas",),
+    "redis": ("accounts.quotas",),
     "sqlalchemy": ("storage.", "accounts.", "library.feedback"),
     "alembic": ("storage.",),
     "cryptography": ("accounts.secrets",),

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -184,6 +185,28 @@ def test_a_refused_call_uses_up_nothing(make: Make, clock: Clock) -> None:
     assert admitted(quotas, application({"daily": 20, "qps": 0}), 9) == 0
     clock.now += 2
     assert admitted(quotas, application({"daily": 20}), 50) == 10
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40_000), st.integers(0, 6), st.none() | st.integers(0, 5)),
+        max_size=12,
+    )
+)
+def test_a_day_holds_its_limit_whenever_calls_come_and_limits_change(
+    steps: list[tuple[int, int, int | None]],
+) -> None:
+    clock = Clock()
+    quotas = Quotas(BUNDLED, no_calls, clock=clock)
+    taken: Counter[int] = Counter()
+    for wait, calls, daily in steps:
+        clock.now += wait + 2  # a refusal is repeated for a second
+        day = int(clock.now + 8 * 3600) // 86_400
+        app = application({"daily": daily, "qps": None})
+        got = admitted(quotas, app, calls)
+        assert got == (calls if daily is None else max(0, min(calls, daily - taken[day])))
+        if daily is not None:  # what nothing limits is counted by the metering only
+            taken[day] += got
 
 
 def test_none_lifts_a_limit_and_0_closes(make: Make) -> None:

@@ -1,1 +1,1 @@
-"""Who may call, and how much: applications, keys, tokens, signatures, quotas, the record of acts."""
+"""Who may call, and how much: applications, their keys and quotas, and who changed them."""

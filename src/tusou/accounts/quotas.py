@@ -32,7 +32,7 @@ _CHINA = 8 * 3600  # a day of the reference begins at midnight there
 _FOR_EVER = 100 * 365 * _DAY
 # How long a refusal that no clock will end is repeated before it is looked up again.
 _STANDS = 1.0
-_REDIS = {"socket_timeout": 1, "socket_connect_timeout": 1, "key_prefix": "tusou"}
+_REDIS_SECONDS = 1
 
 
 class Call(NamedTuple):
@@ -78,10 +78,9 @@ class Quotas:
         Raises:
             RuntimeError: the URL is none, or the package for Redis is not installed.
         """
-        options: dict[str, Any] = {"wrap_exceptions": True, **(_REDIS if redis else {})}
         try:
-            storage = storage_from_string(redis or "memory://", **options)
-        except (ConfigurationError, ValueError) as error:
+            storage = _redis(redis) if redis else storage_from_string("memory://")
+        except (ConfigurationError, ImportError, ValueError) as error:
             raise RuntimeError(
                 "the redis setting must be a URL such as redis://host:6379/0, and needs the "
                 "package of tusou[redis]"  # the URL may hold a password and is not shown
@@ -187,3 +186,18 @@ def _words(call: Call, detail: str) -> str:
 
 def _key(call: Call, window: _Window) -> str:
     return "/".join((*map(str, call), window.name))
+
+
+def _redis(url: str) -> Any:
+    # Here and not above: most servers have no Redis, and its package is not theirs.
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    return storage_from_string(
+        url,
+        wrap_exceptions=True,
+        key_prefix="tusou",
+        socket_timeout=_REDIS_SECONDS,
+        socket_connect_timeout=_REDIS_SECONDS,
+        retry=cast(Any, Retry(NoBackoff(), 1)),  # once: a connection left idle may have been closed
+    )

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from starlette.requests import Request
 
 from tusou.accounts.apps import App
+from tusou.accounts.secrets import digest
 from tusou.accounts.signatures import SignedRequest
 from tusou.errors import Problem, TusouError
 from tusou.runtime import Runtime
@@ -62,11 +63,11 @@ class Refused:
     """Whose the credentials were that were refused for a quota last.
 
     A caller far over its limit is refused by them without being looked up. That can tell someone
-    whose token was revoked a moment ago of the wrong hurdle; it lets nobody in.
+    whose token was ended a moment ago of the wrong hurdle; it lets nobody in.
     """
 
     def __init__(self) -> None:
-        self._apps: OrderedDict[str, int] = OrderedDict()
+        self._apps: OrderedDict[bytes, int] = OrderedDict()
 
     def note(self, request: Request, app_id: int) -> None:
         """Remember the sender of a refused request."""
@@ -79,6 +80,6 @@ class Refused:
         return self._apps.get(_credentials(request))
 
 
-def _credentials(request: Request) -> str:
-    """A token, or a signature: that of a path's call does for a second, as times have no more."""
-    return _token(request) or request.headers.get("authorization", "")
+def _credentials(request: Request) -> bytes:
+    """A token, or a signature, which is the same for a second, as its time has no smaller part."""
+    return digest(_token(request) or request.headers.get("authorization", ""))

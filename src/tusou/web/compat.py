@@ -29,6 +29,7 @@ from tusou.web.openapi import describe, describe_feedback, describe_token
 from tusou.web.queue import Queue
 
 Facts = Mapping[str, Any]
+_NOBODY = 0  # no AppID: whoever asks for a token is not known yet
 Work = Callable[[Runtime, App, Fields, int], Facts]
 
 
@@ -122,13 +123,14 @@ class Compat:
     async def _token(self, request: Request) -> Response:
         """Give an access token for a key pair; parameters come by query or by form."""
         try:
-            fields = dict(request.query_params)
-            if request.method == "POST":
-                body = await inputs.read_fields(request)
-                fields |= {name: body.text(name) or "" for name in body}
-            facts = await self._queue.look_up(lambda: _grant(self._runtime, fields))
+            with self._queue.place():
+                fields = dict(request.query_params)
+                if request.method == "POST":
+                    body = await inputs.read_fields(request)
+                    fields |= {name: body.text(name) or "" for name in body}
+                facts = await self._queue.work(_NOBODY, lambda: _grant(self._runtime, fields))
         except TusouError as error:
-            if error.problem is Problem.UNAVAILABLE:
+            if error.problem in (Problem.UNAVAILABLE, Problem.OVERLOADED):
                 # No JSON here: at any JSON without a token, the official clients take to
                 # signatures for the rest of their lives.
                 return PlainTextResponse("Service temporarily unavailable", status_code=503)
