@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NoReturn, cast
+from typing import Any, NamedTuple, NoReturn
 
 from limits import RateLimitItemPerSecond
-from limits.errors import ConfigurationError, StorageError
-from limits.storage import Storage, storage_from_string
+from limits.errors import StorageError
 from limits.strategies import MovingWindowRateLimiter
 
 from tusou.accounts.apps import App
+from tusou.accounts.counters import Memory, in_redis
 from tusou.accounts.plans import Plan, Plans, Quota
 from tusou.errors import Problem, TusouError
 
@@ -32,7 +32,6 @@ _CHINA = 8 * 3600  # a day of the reference begins at midnight there
 _FOR_EVER = 100 * 365 * _DAY
 # How long a refusal that no clock will end is repeated before it is looked up again.
 _STANDS = 1.0
-_REDIS_SECONDS = 1
 
 
 class Call(NamedTuple):
@@ -78,16 +77,10 @@ class Quotas:
         Raises:
             RuntimeError: the URL is none, or the package for Redis is not installed.
         """
-        try:
-            storage = _redis(redis) if redis else storage_from_string("memory://")
-        except (ConfigurationError, ImportError, ValueError) as error:
-            raise RuntimeError(
-                "the redis setting must be a URL such as redis://host:6379/0, and needs the "
-                "package of tusou[redis]"  # the URL may hold a password and is not shown
-            ) from error
-        self._storage = cast(Storage, storage)  # the other kind is for asyncio
+        self._memory = None if redis else Memory()
+        self._storage = self._memory or in_redis(redis)
         self._rates = MovingWindowRateLimiter(self._storage)
-        # The memory of `limits` can lose a count where threads meet; Redis counts in one step.
+        # Redis counts in one step by itself.
         self._guard: AbstractContextManager[Any] = nullcontext() if redis else threading.Lock()
         self._plans = plans
         self._counted = counted
@@ -108,6 +101,8 @@ class Quotas:
             return
         try:
             with self._guard:
+                if self._memory is not None:
+                    self._memory.sweep()
                 self._count(call, quota, list(self._windows(app, plan, quota)))
         except StorageError as error:
             raise TusouError(Problem.UNAVAILABLE, "the counters of quotas") from error
@@ -186,18 +181,3 @@ def _words(call: Call, detail: str) -> str:
 
 def _key(call: Call, window: _Window) -> str:
     return "/".join((*map(str, call), window.name))
-
-
-def _redis(url: str) -> Any:
-    # Here and not above: most servers have no Redis, and its package is not theirs.
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    return storage_from_string(
-        url,
-        wrap_exceptions=True,
-        key_prefix="tusou",
-        socket_timeout=_REDIS_SECONDS,
-        socket_connect_timeout=_REDIS_SECONDS,
-        retry=cast(Any, Retry(NoBackoff(), 1)),  # once: a connection left idle may have been closed
-    )
