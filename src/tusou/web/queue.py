@@ -2,15 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TypeVar
-from weakref import WeakValueDictionary
 
 import anyio
 from anyio import to_thread
 
 from tusou.errors import Problem, TusouError
 from tusou.settings import Settings
+from tusou.web.turns import Turns
 
 T = TypeVar("T")
 
@@ -21,22 +21,18 @@ _DOOR_THREADS = 4
 class Queue:
     """Keeps the server's memory and its answers' times within bounds, however much is asked of it.
 
-    No application has more than half of the places and half of the threads, so that one that sends
-    much, or what takes long, leaves room for the others. Belongs to one event loop.
+    No application has more than half of the places, nor more than its part of the threads, so that
+    one that sends much, or what takes long, leaves room for the others. Belongs to one event loop.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._most = settings.queue
         self._most_bytes = settings.queue_megabytes << 20
-        self._wait = settings.wait_seconds
         self._inside = 0
         self._inside_by_app: Counter[int] = Counter()
         self._bytes = 0
         self._threads = anyio.CapacityLimiter(settings.threads)
-        self._turns = anyio.Semaphore(settings.threads)
-        self._share = max(1, settings.threads // 2)
-        # Each is there as long as someone holds it or waits for it.
-        self._turns_by_app: WeakValueDictionary[int, anyio.Semaphore] = WeakValueDictionary()
+        self._turns = Turns(settings.threads, settings.wait_seconds)
         self._door = anyio.CapacityLimiter(_DOOR_THREADS)
 
     @contextmanager
@@ -98,13 +94,5 @@ class Queue:
         Raises:
             TusouError: OVERLOADED, its turn did not come while its client still waits.
         """
-        own = self._turns_by_app.get(app_id)
-        if own is None:
-            own = self._turns_by_app[app_id] = anyio.Semaphore(self._share)
-        async with AsyncExitStack() as turns:
-            with anyio.move_on_after(self._wait) as wait:
-                await turns.enter_async_context(own)
-                await turns.enter_async_context(self._turns)
-            if wait.cancelled_caught:
-                raise TusouError(Problem.OVERLOADED, "no turn came in time")
+        async with self._turns.turn(app_id):
             return await to_thread.run_sync(function, limiter=self._threads)
