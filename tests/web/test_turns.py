@@ -76,22 +76,21 @@ async def settled() -> None:
 
 def test_one_that_is_alone_has_half_and_another_begins_at_once() -> None:
     async def steps(desk: Desk, come: Callable[[int], Awaitable[None]]) -> None:
-        for _ in range(7):
+        for _ in range(9):
             await come(1)
-        assert desk.now == {1: 4}
+        assert desk.now == {1: 6}
         await come(2)
-        assert desk.now == {1: 4, 2: 1}
-        # What the first gives back is not its own again before its part is kept.
-        desk.end()
-        desk.end()
-        await settled()
+        assert desk.now == {1: 6, 2: 1}
+        # What the first gives back is not its own again before it keeps to its part.
+        for _ in range(4):
+            desk.end()
+            await settled()
         assert desk.now == {1: 2, 2: 1}
-        await come(2)
-        await come(2)
+        for _ in range(2):
+            await come(2)
         assert desk.now == {1: 2, 2: 2}
 
-    desk = at(8, steps)
-    assert Counter(desk.held) == {1: 7, 2: 3}
+    assert Counter(at(12, steps).held) == {1: 9, 2: 3}
 
 
 def test_who_was_active_a_moment_ago_is_reckoned_with_and_then_no_more() -> None:
@@ -106,9 +105,9 @@ def test_who_was_active_a_moment_ago_is_reckoned_with_and_then_no_more() -> None
         assert desk.now == {1: 2}
         clock.now += 2.5
         await come(1)
-        assert desk.now == {1: 4}
+        assert desk.now == {1: 5}
 
-    at(8, steps, clock)
+    at(12, steps, clock)
 
 
 def test_those_who_wait_are_served_in_rotation() -> None:

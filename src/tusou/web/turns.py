@@ -15,8 +15,9 @@ _ACTIVE_SECONDS = 2.0  # one that calls now and then is reckoned with between it
 class Turns:
     """Gives as many turns at once as there are threads; belongs to one event loop.
 
-    Half of them are divided evenly among the applications that were active a moment ago, and no
-    application has more than its part. The other half is what lets the next one begin at once.
+    An application that is alone has half of them; of several that were active a moment ago each has
+    its part of the half, less the part of one more who may come. So whoever calls now and then
+    begins at once, and beside few: one turn at a time uses all cores where it encodes.
     """
 
     def __init__(
@@ -63,7 +64,8 @@ class Turns:
 
     def _deal(self) -> None:
         """Give what is free, one to each application in its turn, as far as its part goes."""
-        part = max(1, self._half // len(self._active))
+        callers = len(self._active)
+        part = self._half if callers == 1 else max(1, self._half // (callers + 1))
         dealt = True
         while dealt and self._free:
             dealt = False
