@@ -36,7 +36,7 @@ def main() -> None:
         report("permit, free account", times // 100, lambda: standing.permit(app, *CALL))
         office.billing.ledger.pay(app, [CALL])
         report("permit, paid account", times // 100, lambda: standing.permit(app, *CALL))
-        report("look an application up", times // 100, lambda: office.apps.usable(app))
+        report("look an application up", times // 100, lambda: office.apps.get(app))
         usage.close()
 
 

@@ -33,6 +33,8 @@ OWNERS = {
     "cv2": ("vision.",),
     "PIL": ("images.",),
     "httpcore": ("images.fetch",),
+    "limits": ("accounts.quotas", "accounts.counters"),
+    "redis": ("accounts.counters",),
     "sqlalchemy": ("storage.", "accounts.", "library.feedback"),
     "alembic": ("storage.",),
     "cryptography": ("accounts.secrets",),

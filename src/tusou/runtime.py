@@ -8,10 +8,14 @@ from contextlib import ExitStack, suppress
 from typing import IO, Self
 
 from tusou.accounts.apps import Apps
+from tusou.accounts.audit import Audit
 from tusou.accounts.billing import Billing
 from tusou.accounts.calendar import DAY
+from tusou.accounts.plans import Plans
 from tusou.accounts.prices import Prices
+from tusou.accounts.quotas import Quotas
 from tusou.accounts.secrets import Vault
+from tusou.accounts.signatures import Signatures
 from tusou.accounts.statistics import last_calls
 from tusou.accounts.ticker import Ticker
 from tusou.accounts.tokens import Tokens
@@ -39,7 +43,9 @@ class Office:
         settings.data.mkdir(parents=True, exist_ok=True)
         self.database = Database(settings.database_url)
         self.database.migrate()
-        self.apps = Apps(self.database, Vault(settings.data / "secret.key"))
+        self.audit = Audit(self.database)
+        self.apps = Apps(self.database, Vault(settings.data / "secret.key"), self.audit)
+        self.plans = Plans.bundled()
         self.tokens = Tokens(self.database, self.apps)
         self.usage = Usage(self.database)
         self.billing = Billing(self.database, Prices.load(settings.prices), self.usage)
@@ -52,8 +58,9 @@ class Office:
         Raises:
             TusouError: APP_UNKNOWN, or ITEM_EXISTS.
         """
-        app = self.apps.get(app_id)
-        return self.registry.create(app.id, service, self.pack, self.settings.library_capacity)
+        app, capacity = self.apps.get(app_id), self.settings.library_capacity
+        note = self.audit.noting("library.create", app.id, service=service, capacity=capacity)
+        return self.registry.create(app.id, service, self.pack, capacity, note)
 
     def unused_libraries(self, days: int) -> list[LibraryRow]:
         """Libraries that nothing was added to and nobody searched for so many days.
@@ -104,6 +111,15 @@ class Runtime(Office):
             undo.callback(self.usage.close)
             self._clock: Ticker | None = None
             undo.callback(self._stop_clock)
+            self.signatures = Signatures(
+                self.apps, settings.clock_skew_seconds, settings.signature_seconds
+            )
+            self.quotas = Quotas(
+                self.plans,
+                self.usage.counted,
+                redis=settings.redis,
+                paid_qps=self.billing.standing.qps,
+            )
             self.blobs = FolderBlobs(settings.data / "blobs")
             # Requests are what runs in parallel here. NumPy's small products, shared out among
             # threads that spin while they wait, cost a search four times its processor time.

@@ -127,6 +127,46 @@ class Settings:
         "Requests in the server at the same time; one more is refused with code 4",
         "服务器内同时存在的请求数上限；超出时返回错误码 4",
     )
+    queue_megabytes: int = _setting(
+        512,
+        _count,
+        "Memory that the bodies of requests in the server take at most; one more is refused with "
+        "code 4",
+        "服务器内请求体占用的内存上限（MB）；超出时返回错误码 4",
+    )
+    wait_seconds: int = _setting(
+        8,
+        _count,
+        "How long a request waits for its turn before it is refused with code 4; the official Node "
+        "client gives up after 10",
+        "请求排队的最长时间（秒），超时返回错误码 4；官方 Node 客户端 10 秒后放弃",
+    )
+    plan: str = _setting("open", str, "Plan of new applications", "新建应用的套餐")
+    redis: str = _setting(
+        "",
+        str,
+        "URL of a Redis that counts calls for several servers; empty: each counts its own",
+        "多台服务器共用的调用计数 Redis 的 URL；留空则各自计数",
+    )
+    signature_seconds: int = _setting(
+        3600,
+        _count,
+        "Longest time that a request signature is taken for, whatever it says itself",
+        "请求签名的最长有效时间（秒），签名自带的有效期更长时以此为准",
+    )
+    clock_skew_seconds: int = _setting(
+        300,
+        _count,
+        "How far the clock of a client that signs may be ahead",
+        "签名客户端的时钟最多可以快多少秒",
+    )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        _networks("127.0.0.0/8, ::1"),
+        _networks,
+        "Networks of proxies whose X-Forwarded-For and X-Forwarded-Host are believed, comma "
+        "separated",
+        "可信代理的网段，采信其 X-Forwarded-For 和 X-Forwarded-Host，用逗号分隔",
+    )
     stop_seconds: int = _setting(
         30,
         _count,

@@ -1,41 +1,16 @@
 """Applications and tokens: who is let in, and what the database gives away."""
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from support.clock import Clock
 from tusou.accounts.apps import Apps
 from tusou.accounts.secrets import Vault
 from tusou.accounts.tokens import ACCESS_SECONDS, Grant, Tokens
 from tusou.errors import Problem, TusouError
 from tusou.storage.database import Database
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'tusou.db'}")
-    database.migrate()
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def apps(database: Database, tmp_path: Path) -> Apps:
-    return Apps(database, Vault(tmp_path / "secret.key"))
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -171,3 +146,71 @@ def test_an_application_is_let_into_the_services_it_ticked(apps: Apps) -> None:
     with pytest.raises(TusouError) as caught:
         apps.create("shop", ["faces"])
     assert caught.value.problem is Problem.UNKNOWN_SERVICE
+
+
+def test_services_and_name_can_be_changed_later(apps: Apps, tokens: Tokens) -> None:
+    app, secret = apps.create("shop", ["similar"])
+    token = _grant(tokens.issue(app.api_key, secret)).access_token
+    apps.edit(app.id, services=["product", "same_hq", "product"])
+    held = tokens.holder(token)
+    assert (held.name, held.services) == ("shop", ("product", "same_hq"))
+    apps.edit(app.id, name="商店")
+    assert apps.get(app.id).name == "商店"
+    assert apps.get(app.id).services == ("product", "same_hq")
+    apps.edit(app.id, services=[])
+    assert apps.get(app.id).services == ()
+    for problem, change in (
+        (Problem.MISSING_PARAM, dict[str, Any]()),
+        (Problem.INVALID_PARAM, {"name": " "}),
+        (Problem.UNKNOWN_SERVICE, {"services": ["faces"]}),
+    ):
+        with pytest.raises(TusouError) as caught:
+            apps.edit(app.id, **change)
+        assert caught.value.problem is problem
+
+
+def test_tokens_can_be_ended_without_a_new_key(apps: Apps, tokens: Tokens) -> None:
+    app, secret = apps.create("shop", ["similar"])
+    other, other_secret = apps.create("other", ["similar"])
+    first = _grant(tokens.issue(app.api_key, secret))
+    others = _grant(tokens.issue(other.api_key, other_secret))
+    assert apps.revoke_tokens(app.id) == 2
+    assert _problem(tokens, first.access_token) is Problem.TOKEN_INVALID
+    assert tokens.refresh(app.api_key, secret, first.refresh_token) is None
+    assert tokens.holder(_grant(tokens.issue(app.api_key, secret)).access_token) == app
+    assert tokens.holder(others.access_token) == other
+
+
+def test_a_refresh_token_ends_and_a_disabled_application_gets_no_new_one(
+    apps: Apps, tokens: Tokens, clock: Clock
+) -> None:
+    app, secret = apps.create("shop", ["similar"])
+    first = _grant(tokens.issue(app.api_key, secret))
+    apps.enable(app.id, False)
+    with pytest.raises(TusouError) as caught:
+        tokens.refresh(app.api_key, secret, first.refresh_token)
+    assert caught.value.problem is Problem.APP_GONE
+    apps.enable(app.id, True)
+    second = _grant(tokens.refresh(app.api_key, secret, first.refresh_token))
+    clock.now += 315_360_000
+    assert tokens.refresh(app.api_key, secret, second.refresh_token) is None
+
+
+def test_limits_of_ones_own_are_kept_by_call(apps: Apps) -> None:
+    app, _ = apps.create("shop", ["similar"], "personal")
+    assert (app.plan, app.plan_since, app.limits) == ("personal", app.created, {})
+    apps.set_limits(app.id, "similar", "search", {"qps": 5, "total": None})
+    apps.set_limits(app.id, "similar", "add", {"daily": 0})
+    apps.set_limits(app.id, "similar", "search", {"qps": 7})
+    assert apps.get(app.id).limits == {"similar/search": {"qps": 7}, "similar/add": {"daily": 0}}
+    apps.set_limits(app.id, "similar", "search", {})
+    assert apps.get(app.id).limits == {"similar/add": {"daily": 0}}
+    for service, operation, own in (
+        ("faces", "add", {"qps": 1}),
+        ("similar", "replace", {"qps": 1}),
+        ("similar", "add", {"weekly": 1}),
+        ("similar", "add", {"qps": -1}),
+    ):
+        with pytest.raises(TusouError):
+            apps.set_limits(app.id, service, operation, own)
+    assert apps.get(app.id).limits == {"similar/add": {"daily": 0}}

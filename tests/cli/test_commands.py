@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -16,6 +17,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from threading import Event, Semaphore
+from typing import Any
 
 import httpx
 import pytest
@@ -64,7 +66,7 @@ class Shell:
     def __call__(self, *words: object) -> str:
         return output(*words, "--data", self._data)
 
-    def json(self, *words: object) -> object:
+    def json(self, *words: object) -> Any:
         """What a command says to scripts."""
         return json.loads(self(*words, "--json"))
 
@@ -88,6 +90,7 @@ def test_an_application_goes_from_its_making_to_its_end(tmp_path: Path) -> None:
         "api_key": keys["api_key"],
         "services": list(SERVICES),
         "enabled": True,
+        "plan": "open",
     }
     other_facts = {
         "app_id": other["app_id"],
@@ -95,6 +98,7 @@ def test_an_application_goes_from_its_making_to_its_end(tmp_path: Path) -> None:
         "api_key": other["api_key"],
         "services": ["similar", "product"],
         "enabled": True,
+        "plan": "open",
     }
     assert shell.json("app", "list") == [facts, other_facts]
     told = shell("app", "show", app_id)
@@ -115,6 +119,60 @@ def test_an_application_goes_from_its_making_to_its_end(tmp_path: Path) -> None:
     assert shell.json("app", "list") == [facts, other_facts]
     shell("app", "delete", app_id, "--yes")
     assert shell.json("app", "list") == [other_facts]
+
+
+def test_plans_and_limits_are_given_and_shown(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    app_id = shell.keys("app", "create", "shop", "--services", "similar")["app_id"]
+    free = output(
+        "app", "create", "free", "--json", TUSOU_DATA=str(tmp_path), TUSOU_PLAN="personal"
+    )
+    assert shell.json("app", "quota", app_id)["plan"] == "open"
+    assert shell.json("app", "quota", json.loads(free)["app_id"])["plan"] == "personal"
+
+    shell("app", "plan", app_id, "enterprise")
+    shell("app", "limit", app_id, "similar", "search", "--qps", 9, "--total", "none")
+    shell("app", "limit", app_id, "similar", "add", "--daily", 70)
+    assert shell.json("app", "quota", app_id)["quotas"] == {
+        "similar/add": {"qps": 2, "daily": 70, "total": 100_000},
+        "similar/search": {"qps": 9, "daily": None, "total": None},
+        "similar/delete": {"qps": 2, "daily": None, "total": None},
+        "similar/update": {"qps": 2, "daily": None, "total": None},
+    }
+    told = shell("app", "quota", app_id)
+    assert told.startswith("plan enterprise since 20")
+    assert "similar/search       9 a second  (own)" in told
+    shell("app", "limit", app_id, "similar", "search")
+    assert "similar/search       2 a second, 30,000 in all\n" in shell("app", "quota", app_id)
+    listed = shell("app", "plans")
+    assert "personal  Free, personal · 免费（个人认证）, totals for 365 days" in listed
+    assert [row["name"] for row in shell.json("app", "plans")] == [
+        "open",
+        "personal",
+        "enterprise",
+        "paid",
+    ]
+
+
+def test_acts_are_listed_with_who_did_them(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    first = shell.keys("app", "create", "商店", "--services", "similar")
+    second = shell.keys("app", "create", "other")
+    shell("app", "edit", first["app_id"], "--name", "new", "--services", "product, similar")
+    assert shell("app", "revoke-tokens", first["app_id"]) == "0 tokens ended\n"
+    shell("app", "show", first["app_id"])
+    entries = shell.json("audit", "--app", first["app_id"])
+    acts = ["app.create", "app.edit", "app.revoke_tokens", "app.show_secret"]
+    assert [row["act"] for row in entries] == acts
+    assert entries[1]["facts"] == {"name": "new", "services": "product,similar"}
+    assert [row["act"] for row in shell.json("audit", "--last", 4)] == ["app.create", *acts[1:]]
+    told = shell("audit")
+    user = pwd.getpwuid(os.getuid()).pw_name
+    assert len(told.splitlines()) == 5
+    assert all(f" UTC  {user}  app." in line for line in told.splitlines())
+    assert "商店" in told
+    for keys in (first, second):
+        assert keys["secret_key"] not in told + shell("audit", "--json")
 
 
 def test_libraries_are_made_and_listed_by_environment_too(tmp_path: Path) -> None:
@@ -173,6 +231,17 @@ MISTAKES = {
         1,
         "service not support: faces; there are same_hq, similar, product, picturebook, materiel",
     ),
+    "an unknown plan": (
+        "app plan {app} gold",
+        1,
+        "invalid param: no plan gold; there are open, personal, enterprise, paid",
+    ),
+    "an amount that is none": (
+        "app limit {app} similar add --qps ten",
+        2,
+        "'ten' is no number of calls; write one, or none, or plan",
+    ),
+    "nothing to edit": ("app edit {app}", 1, "neither name nor services; nothing to change"),
     "a library of an unknown service": ("library create {app} faces", 2, "'faces' is not one of"),
     "a library of nobody": ("library create 1 similar", 1, "appid not exist: 1"),
     "a library made twice": (

@@ -113,7 +113,8 @@ def _migrate_and_write(url: str) -> None:
         with database.write() as connection:
             connection.execute(
                 text(
-                    "INSERT INTO apps SELECT coalesce(max(id), 0) + 1, 'a', "
+                    "INSERT INTO apps (id, name, api_key, secret, services, enabled, deleted, "
+                    "created) SELECT coalesce(max(id), 0) + 1, 'a', "
                     "coalesce(max(id), 0) + 1, x'00', '', 1, 0, 0 FROM apps"
                 )
             )
@@ -143,10 +144,11 @@ def test_a_database_of_the_first_form_keeps_its_pictures(tmp_path: Path) -> None
             config.attributes["connection"] = connection
             command.upgrade(config, "0001")
             connection.execute(
-                text("INSERT INTO apps VALUES (1, 'shop', 'key', x'00', 'similar', 1, 0, 0)")
+                text("INSERT INTO apps VALUES (1, 'shop', 'key', x'00', 'similar', 1, 0, 5)")
             )
     database.migrate()
     with database.read() as connection:
-        assert connection.scalar(text("SELECT name FROM apps")) == "shop"
+        shop = connection.execute(text("SELECT name, plan, plan_since, limits FROM apps")).one()
+        assert shop == ("shop", "open", 5, "{}")
         assert connection.scalar(text("SELECT count(*) FROM words")) == 0
     database.close()

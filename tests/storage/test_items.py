@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import insert
 
 from tusou.errors import Problem, TusouError
 from tusou.storage.database import Database
 from tusou.storage.items import Items, LibraryRow, NewItem, Registry, blob_names, count
+from tusou.storage.tables import apps
 from tusou.types import ContSign, Words
 
 
@@ -21,7 +23,18 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database = Database(f"sqlite:///{tmp_path / 'tusou.db'}")
     database.migrate()
     with database.write() as connection:
-        connection.exec_driver_sql("INSERT INTO apps VALUES (1, 'a', 'k', x'00', '', 1, 0, 0)")
+        connection.execute(
+            insert(apps).values(
+                id=1,
+                name="a",
+                api_key="k",
+                secret=b"\0",
+                services="",
+                enabled=True,
+                deleted=False,
+                created=0,
+            )
+        )
     yield database
     database.close()
 

@@ -4,13 +4,15 @@
 import { createInterface } from "node:readline";
 import sdk from "baidu-aip-sdk";
 
-const [address, appId, apiKey, secretKey] = process.argv.slice(2);
+const [address, appId, apiKey, secretKey, mode] = process.argv.slice(2);
 
-// Before the client is made: its constructor asks for a token.
-sdk.HttpClient.setRequestInterceptor((options) => ({
-  ...options,
-  url: options.url.replace("https://aip.baidubce.com", address),
-}));
+// Before the client is made: its constructor asks for a token. Where it is refused one, as it is
+// for this grant type, it signs its calls.
+sdk.HttpClient.setRequestInterceptor((options) => {
+  const url = options.url.replace("https://aip.baidubce.com", address);
+  const refused = mode === "signature" && url.includes("/oauth/2.0/token");
+  return { ...options, url, form: refused ? { grant_type: "password" } : options.form };
+});
 const client = new sdk.imageSearch(appId, apiKey, secretKey);
 
 // Some methods take the brief in its own place, the others among the options.

@@ -25,6 +25,8 @@ def test_an_account_is_served_what_is_paid_for_from_the_moment_it_is(server: Ser
     refused = Problem.TOTAL_LIMIT.code
     with server.office() as office:
         office.billing.ledger.open(caller.app_id, "none")
+        # Two a second would be told before what is paid for.
+        office.apps.set_limits(caller.app_id, "similar", "add", {"qps": None})
         assert add(1) == refused
         office.billing.packages.grant(caller.app_id, "similar", "add", 2)
         assert [add(1), add(2), add(3)] == ["served", "served", refused]

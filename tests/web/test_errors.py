@@ -2,9 +2,9 @@
 
 Not reached, because this version has nothing yet that could cause them:
 
-13 (no service tokens), 17, 18, 19 (no quotas), 216110 (no call names an AppID), 216401, 282000,
-216630, 216634, 282810 (no step of recognition fails on a sound picture), 282003, 282004, 282005,
-282006 (no batch calls), 282808, 282809 (no asynchronous tasks).
+13 (no service tokens), 216110 (no call names an AppID), 216401, 282000, 216630, 216634, 282810
+(no step of recognition fails on a sound picture), 282003, 282004, 282005, 282006 (no batch calls),
+282808, 282809 (no asynchronous tasks).
 """
 
 import base64
@@ -34,9 +34,6 @@ from tusou.storage.tables import keypoints, libraries, tokens
 
 NOT_REACHED_YET = {
     Problem.SERVICE_TOKEN: "there are no service tokens",
-    Problem.DAILY_LIMIT: "there are no quotas",
-    Problem.QPS_LIMIT: "there are no quotas",
-    Problem.TOTAL_LIMIT: "there are no quotas",
     Problem.APP_UNKNOWN: "no call names an AppID",
     Problem.INTERNAL: "no step is known to fail",
     Problem.INTERNAL_BACKEND: "there are no backends beside the database",
@@ -196,6 +193,20 @@ def _expired(place: Place, **query: str) -> Answer:
     return place.search(caller.token, query=query)
 
 
+def _over(place: Place, kind: str) -> Answer:
+    """A second call, where one is allowed."""
+    caller = place.server.caller("similar")
+    with place.server.office() as office:
+        office.apps.set_limits(caller.app_id, "similar", "search", {kind: 1})
+    assert "error_code" not in caller.call("similar", "search", image=PICTURE)
+    answer = caller.call("similar", "search", image=PICTURE)
+    # Once more, from memory, and alike.
+    again = caller.call("similar", "search", image=PICTURE)
+    assert again["error_msg"] == answer["error_msg"]
+    assert "error_code" not in caller.call("similar", "add", image=PICTURE, brief="x")
+    return answer
+
+
 def _full(place: Place) -> Answer:
     caller = place.server.caller("similar", libraries=False)
     with Office(Settings.load({}, data=place.server.data, library_capacity=1)) as office:
@@ -319,6 +330,23 @@ ROWS = (
             },
         ),
     ),
+    Row(
+        Problem.SIGNATURE,
+        "an authorization header of another kind",
+        lambda place: place.search(None, headers={"authorization": "Basic c2hvcDpzZWNyZXQ="}),
+        "bce-auth-v1/{access key}",
+    ),
+    Row(
+        Problem.SIGNATURE,
+        "an authorization header that is no text",
+        lambda place: place.search(
+            None, headers={"authorization": b"bce-auth-v1/\xff/\xfe/1/\xfd/\xfc"}
+        ),
+        "UTC",
+    ),
+    Row(Problem.DAILY_LIMIT, "a call too many today", lambda place: _over(place, "daily"), "1 a"),
+    Row(Problem.QPS_LIMIT, "a call too many at once", lambda place: _over(place, "qps"), "1 a"),
+    Row(Problem.TOTAL_LIMIT, "a call too many", lambda place: _over(place, "total"), "1 in all"),
     Row(Problem.APP_GONE, "application disabled", _disabled),
     Row(Problem.APP_GONE, "application deleted", _deleted),
     Row(Problem.NO_CREDENTIALS, "no token", lambda place: place.search(None), "access_token"),

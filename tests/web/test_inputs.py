@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Message
 
-from support.server import Server
+from support.server import Caller, Server
 from tusou.errors import Problem, TusouError
 from tusou.services import SERVICES
 from tusou.types import ClassFilter, ClassTerm, ContSign, Url
@@ -400,12 +400,13 @@ def test_a_url_has_1024_bytes_at_most() -> None:
     assert problem(inputs.picture, fields(url=chinese)) is Problem.PARAM_TOO_LONG
 
 
-def test_an_upload_called_off_is_no_failure_of_the_server(server: Server) -> None:
+def test_an_upload_called_off_is_no_failure_of_the_server(server: Server, caller: Caller) -> None:
+    path = f"/rest/2.0/realtime_search/same_hq/add?access_token={caller.token}"
     host, port = server.address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
-            b"POST /rest/2.0/realtime_search/same_hq/add HTTP/1.1\r\nHost: x\r\n"
-            b"X-Called: off\r\nContent-Length: 1000\r\n\r\nimage="
+            f"POST {path} HTTP/1.1\r\nHost: x\r\n"
+            "X-Called: off\r\nContent-Length: 1000\r\n\r\nimage=".encode()
         )
     end = time.monotonic() + 30
     while time.monotonic() < end:

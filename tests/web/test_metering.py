@@ -99,7 +99,7 @@ def test_a_body_that_cannot_be_read_is_counted_for_who_sent_it(server: Server) -
     answer = caller.post(path, content=b"image=" + bytes(7 << 20))
     assert answer["error_code"] == Problem.IMAGE_SIZE.code
     stranger = server.http.post(path, content=b"image=" + bytes(7 << 20)).json()
-    assert stranger["error_code"] == Problem.IMAGE_SIZE.code
+    assert stranger["error_code"] == Problem.NO_CREDENTIALS.code
     expected = {("similar", "search", Problem.IMAGE_SIZE.code): 1}
     assert _wait_for(server, caller.app_id, lambda counts: bool(counts)) == expected
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -54,11 +55,11 @@ class NodeClient:
 
 
 @contextmanager
-def _client(caller: Caller) -> Iterator[NodeClient]:
+def _client(caller: Caller, mode: str = "token") -> Iterator[NodeClient]:
     address = str(caller.http.base_url).rstrip("/")
     keys = [str(caller.app_id), caller.api_key, caller.secret_key]
     with subprocess.Popen(
-        ["node", _PROGRAM, address, *keys],
+        ["node", _PROGRAM, address, *keys, mode],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         encoding="utf-8",
@@ -96,3 +97,20 @@ def test_an_error_comes_back_as_an_answer(client: NodeClient) -> None:
     answer = client.call("similarAdd", b"no picture", "brief")
     assert answer["error_code"] == 216201
     assert answer["error_msg"].startswith("image format error")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_it_can_sign_instead(open_server: Server, service: str) -> None:
+    caller = open_server.caller()
+    with _client(caller, "signature") as client:
+        Trip(client, service).with_pictures()
+        with PictureHost(round_trip.PICTURES) as host:
+            Trip(client, service).with_urls({name: host.url(name) for name in round_trip.PICTURES})
+    lines = open_server.lines_of(caller.app_id, 20)
+    assert {line["auth"] for line in lines} == {"signature"}
+
+
+def test_a_secret_that_is_not_the_applications_is_refused(open_server: Server) -> None:
+    caller = open_server.caller("similar")
+    with _client(replace(caller, secret_key=caller.secret_key + "x"), "signature") as client:
+        assert client.call("similarSearch", round_trip.A)["error_code"] == 14

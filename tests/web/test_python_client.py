@@ -1,6 +1,7 @@
 """The official Python client, `baidu-aip`, unmodified except for where it sends."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from inspect import signature
@@ -47,6 +48,9 @@ class PythonClient:
 
 
 Connect = Callable[[Server, Caller], PythonClient]
+
+# When it signs, the client asks for the time in a way that Python 3.12 warns of.
+SIGNS = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
 
 
 @pytest.fixture
@@ -120,8 +124,7 @@ def test_a_token_that_died_is_renewed_unnoticed(
     assert codes == [None, None]  # the refused call has no application
 
 
-# When it signs, the client asks for the time in a way that Python 3.12 warns of.
-@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
+@SIGNS
 def test_an_old_key_gets_no_new_token(client: PythonClient, server: Server, caller: Caller) -> None:
     client.call("similarAdd", round_trip.A, "a")
     with server.office() as office:
@@ -129,6 +132,59 @@ def test_an_old_key_gets_no_new_token(client: PythonClient, server: Server, call
     # Refused a token, the client repeats the call without, and signs from then on.
     codes = [client.call("similarSearch", round_trip.A)["error_code"] for _ in range(2)]
     assert codes == [100, 14]
+
+
+@pytest.fixture
+def signing(
+    connect: Connect, open_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> tuple[PythonClient, Caller]:
+    """A client that was answered without a token: it signs for the rest of its life."""
+    caller = open_server.caller()
+    client = connect(open_server, caller)
+    monkeypatch.setattr(
+        AipBase, "_AipBase__accessTokenUrl", f"{open_server.address}/rest/2.0/nothing"
+    )
+    return client, caller
+
+
+@SIGNS
+@pytest.mark.parametrize("service", SERVICES)
+def test_it_can_sign_instead(
+    signing: tuple[PythonClient, Caller], open_server: Server, service: str
+) -> None:
+    client, caller = signing
+    Trip(client, service).with_pictures()
+    with PictureHost(round_trip.PICTURES) as host:
+        Trip(client, service).with_urls({name: host.url(name) for name in round_trip.PICTURES})
+    assert client.aip._isCloudUser is True
+    lines = open_server.lines_of(caller.app_id, 20)
+    assert {line["auth"] for line in lines} == {"signature"}
+
+
+@SIGNS
+def test_who_signs_passes_the_same_gates(
+    signing: tuple[PythonClient, Caller], open_server: Server
+) -> None:
+    client, caller = signing
+    assert set(client.aip.report("signed too")) == {"log_id"}
+
+    def code() -> object:
+        return client.call("similarSearch", round_trip.A).get("error_code")
+
+    with open_server.office() as office:
+        office.apps.set_limits(caller.app_id, "similar", "search", {"daily": 1})
+        assert [code(), code()] == [None, 17]
+        office.apps.edit(caller.app_id, services=["product"])
+        time.sleep(1.05)  # the refusal is repeated for a second
+        assert code() == 6
+        office.apps.edit(caller.app_id, services=["similar"])
+        office.apps.enable(caller.app_id, False)
+        assert code() == 15
+        office.apps.enable(caller.app_id, True)
+        office.apps.set_limits(caller.app_id, "similar", "search", {})
+        assert code() is None
+        office.apps.reset_key(caller.app_id)
+        assert code() == 14
 
 
 def test_feedback_is_kept_with_picture_and_score(

@@ -1,1 +1,1 @@
-"""Who may call: applications, keys and tokens."""
+"""Who may call, and how much: applications, their keys and quotas, and who changed them."""

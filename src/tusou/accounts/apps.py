@@ -1,15 +1,20 @@
 """Applications: who may call, for which services, with which keys."""
 
 import hmac
+import json
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from tusou.accounts import plans
+from tusou.accounts.audit import Audit
+from tusou.accounts.plans import KINDS, Limit, Limits, Plan
 from tusou.accounts.secrets import Vault, new_key
 from tusou.errors import Problem, TusouError
-from tusou.services import SERVICES
+from tusou.services import OPERATIONS, SERVICES
 from tusou.storage.database import Database
 from tusou.storage.tables import apps, tokens
 
@@ -26,6 +31,11 @@ class App:
     services: tuple[str, ...]
     enabled: bool
     created: int
+    plan: str = plans.DEFAULT
+    plan_since: int = 0
+    """When it was given the plan, UTC seconds: what is limited in total counts from then."""
+    limits: Limits = field(default_factory=dict)
+    """What it may do more or less than its plan says."""
 
     def permit(self, service: str) -> None:
         """Pass if the application has ticked the service.
@@ -39,31 +49,43 @@ class App:
             )
 
 
-class Apps:
-    """The register of applications."""
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """The application that an API Key names, before anything is proved."""
 
-    def __init__(self, database: Database, vault: Vault) -> None:
+    secret: str
+    _row: Row[Any]
+
+    def usable(self) -> App:
+        """The application, of one who has proved to know the secret.
+
+        Raises:
+            TusouError: APP_GONE, it was deleted or disabled.
+        """
+        return usable(self._row)
+
+
+class Apps:
+    """The register of applications; every change is in the record of acts."""
+
+    def __init__(self, database: Database, vault: Vault, audit: Audit | None = None) -> None:
         self._database = database
         self._vault = vault
+        self._audit = audit or Audit(database)
 
-    def create(self, name: str, services: Iterable[str]) -> tuple[App, str]:
+    def create(
+        self, name: str, services: Iterable[str], plan: str = plans.DEFAULT
+    ) -> tuple[App, str]:
         """Make an application; returns it and its secret key.
 
         Raises:
             TusouError: UNKNOWN_SERVICE; INVALID_PARAM, the name is empty.
         """
-        names = tuple(dict.fromkeys(services))
-        if not name.strip():
-            raise TusouError(Problem.INVALID_PARAM, "an application needs a name")
-        for service in names:
-            if service not in SERVICES:
-                raise TusouError(
-                    Problem.UNKNOWN_SERVICE, f"{service}; there are {', '.join(SERVICES)}"
-                )
-        secret = new_key(32)
+        names, now, secret = _ticked(services), int(time.time()), new_key(32)
+        _check_name(name)
         with self._database.write() as connection:
             last = connection.scalar(select(func.max(apps.c.id))) or _FIRST_ID - 1
-            app = App(last + 1, name, new_key(24), names, True, int(time.time()))
+            app = App(last + 1, name, new_key(24), names, True, now, plan, now)
             connection.execute(
                 insert(apps).values(
                     id=app.id,
@@ -73,9 +95,12 @@ class Apps:
                     services=",".join(names),
                     enabled=True,
                     deleted=False,
-                    created=app.created,
+                    created=now,
+                    plan=plan,
+                    plan_since=now,
                 )
             )
+            self._audit.note(connection, "app.create", app.id, name=name, services=names, plan=plan)
         return app, secret
 
     def list(self) -> list[App]:
@@ -90,78 +115,182 @@ class Apps:
         Raises:
             TusouError: APP_UNKNOWN.
         """
-        return _app(self._row(app_id))
+        with self._database.read() as connection:
+            return _app(_row(connection, app_id))
 
     def secret(self, app_id: int) -> str:
-        """The application's secret key, decrypted."""
-        return self._vault.open(self._row(app_id).secret)
-
-    def reset_key(self, app_id: int) -> str:
-        """Give the application a new secret key; its tokens die with the old one."""
-        secret = new_key(32)
-        with self._database.write() as connection:
-            changed = connection.execute(
-                update(apps)
-                .where(apps.c.id == app_id, ~apps.c.deleted)
-                .values(secret=self._vault.seal(secret))
-            )
-            _require(changed.rowcount, app_id)
-            connection.execute(delete(tokens).where(tokens.c.app_id == app_id))
-        return secret
-
-    def enable(self, app_id: int, enabled: bool) -> None:
-        """Let the application call, or stop it; its keys and pictures stay."""
-        self._mark(app_id, enabled=enabled)
-
-    def delete(self, app_id: int) -> None:
-        """Stop the application for good; its AppID is not given again."""
-        self._mark(app_id, enabled=False, deleted=True)
-
-    def usable(self, app_id: int) -> App:
-        """Look up the application of a key that is known to be right.
+        """The application's secret key, decrypted; that it was shown is written down.
 
         Raises:
-            TusouError: APP_GONE, it was deleted or disabled since.
+            TusouError: APP_UNKNOWN.
         """
-        with self._database.read() as connection:
-            row = connection.execute(select(apps).where(apps.c.id == app_id)).one_or_none()
-        if row is None or row.deleted or not row.enabled:
-            raise TusouError(Problem.APP_GONE)
-        return _app(row)
+        with self._database.write() as connection:
+            row = _row(connection, app_id)
+            self._audit.note(connection, "app.show_secret", app_id)
+        return self._vault.open(row.secret)
 
-    def with_keys(self, api_key: str, secret_key: str) -> App | None:
-        """The application these keys belong to, None where they do not fit together."""
+    def edit(
+        self, app_id: int, name: str | None = None, services: Iterable[str] | None = None
+    ) -> None:
+        """Give the application another name, or tick other services, or both.
+
+        Raises:
+            TusouError: APP_UNKNOWN, UNKNOWN_SERVICE; INVALID_PARAM, the name is empty;
+                MISSING_PARAM, neither is given.
+        """
+        facts: dict[str, Any] = {}
+        if name is not None:
+            _check_name(name)
+            facts["name"] = name
+        if services is not None:
+            facts["services"] = ",".join(_ticked(services))
+        if not facts:
+            raise TusouError(Problem.MISSING_PARAM, "neither name nor services; nothing to change")
+        with self._database.write() as connection:
+            self._change(connection, app_id, facts)
+            self._audit.note(connection, "app.edit", app_id, **facts)
+
+    def set_plan(self, app_id: int, plan: Plan) -> None:
+        """Give the application a plan; its totals count from now.
+
+        Raises:
+            TusouError: APP_UNKNOWN.
+        """
+        with self._database.write() as connection:
+            values = {"plan": plan.name, "plan_since": int(time.time())}
+            self._change(connection, app_id, values)
+            self._audit.note(connection, "app.plan", app_id, plan=plan.name)
+
+    def set_limits(self, app_id: int, service: str, operation: str, own: Limit) -> None:
+        """Let the application do more or less than its plan says with one call of one service.
+
+        Kinds that `own` leaves out are as the plan says; an empty one goes back to the plan.
+
+        Raises:
+            TusouError: APP_UNKNOWN, UNKNOWN_SERVICE; INVALID_PARAM, no such call, kind or amount.
+        """
+        _ticked([service])
+        if operation not in OPERATIONS or not own.keys() <= set(KINDS):
+            raise TusouError(Problem.INVALID_PARAM, f"{operation} has no limits {', '.join(own)}")
+        if any(amount is not None and amount < 0 for amount in own.values()):
+            raise TusouError(Problem.INVALID_PARAM, "a limit is a number of calls, or none")
+        call = f"{service}/{operation}"
+        with self._database.write() as connection:
+            limits = json.loads(_row(connection, app_id).limits)
+            limits.pop(call, None)
+            limits |= {call: dict(own)} if own else {}
+            self._change(connection, app_id, {"limits": json.dumps(limits)})
+            self._audit.note(connection, "app.limit", app_id, call=call, limits=dict(own))
+
+    def reset_key(self, app_id: int) -> str:
+        """Give the application a new secret key; its tokens die with the old one.
+
+        Raises:
+            TusouError: APP_UNKNOWN.
+        """
+        secret = new_key(32)
+        with self._database.write() as connection:
+            self._change(connection, app_id, {"secret": self._vault.seal(secret)})
+            connection.execute(delete(tokens).where(tokens.c.app_id == app_id))
+            self._audit.note(connection, "app.reset_key", app_id)
+        return secret
+
+    def revoke_tokens(self, app_id: int) -> int:
+        """End every token of the application, while its keys stay; returns how many there were.
+
+        Raises:
+            TusouError: APP_UNKNOWN.
+        """
+        with self._database.write() as connection:
+            _row(connection, app_id)
+            ended = connection.execute(delete(tokens).where(tokens.c.app_id == app_id)).rowcount
+            self._audit.note(connection, "app.revoke_tokens", app_id, tokens=ended)
+        return ended
+
+    def enable(self, app_id: int, enabled: bool) -> None:
+        """Let the application call, or stop it; its keys and pictures stay.
+
+        Raises:
+            TusouError: APP_UNKNOWN.
+        """
+        with self._database.write() as connection:
+            self._change(connection, app_id, {"enabled": enabled})
+            self._audit.note(connection, "app.enable" if enabled else "app.disable", app_id)
+
+    def delete(self, app_id: int) -> None:
+        """Stop the application for good; its AppID is not given again.
+
+        Raises:
+            TusouError: APP_UNKNOWN.
+        """
+        with self._database.write() as connection:
+            self._change(connection, app_id, {"enabled": False, "deleted": True})
+            self._audit.note(connection, "app.delete", app_id)
+
+    def with_api_key(self, api_key: str) -> KeyHolder | None:
+        """Who an API Key names, None where it names nobody."""
         with self._database.read() as connection:
             row = connection.execute(select(apps).where(apps.c.api_key == api_key)).one_or_none()
-        if row is None:
-            return None
-        secret = self._vault.open(row.secret)
-        if not hmac.compare_digest(secret.encode(), secret_key.encode()):
-            return None
-        return self.usable(row.id)
+        return None if row is None else KeyHolder(self._vault.open(row.secret), row)
 
-    def _row(self, app_id: int) -> Row[tuple[object, ...]]:
-        with self._database.read() as connection:
-            row = connection.execute(
-                select(apps).where(apps.c.id == app_id, ~apps.c.deleted)
-            ).one_or_none()
-        if row is None:
+    def with_keys(self, api_key: str, secret_key: str) -> App | None:
+        """The application these keys belong to, None where they do not fit together.
+
+        Raises:
+            TusouError: APP_GONE.
+        """
+        found = self.with_api_key(api_key)
+        if found is None or not hmac.compare_digest(found.secret.encode(), secret_key.encode()):
+            return None
+        return found.usable()
+
+    def _change(self, connection: Connection, app_id: int, values: dict[str, Any]) -> None:
+        query = update(apps).where(apps.c.id == app_id, ~apps.c.deleted).values(**values)
+        if not connection.execute(query).rowcount:
             raise TusouError(Problem.APP_UNKNOWN, str(app_id))
-        return row
-
-    def _mark(self, app_id: int, **values: bool) -> None:
-        with self._database.write() as connection:
-            changed = connection.execute(
-                update(apps).where(apps.c.id == app_id, ~apps.c.deleted).values(**values)
-            )
-            _require(changed.rowcount, app_id)
 
 
-def _require(rows: int, app_id: int) -> None:
-    if not rows:
+def usable(row: Row[Any]) -> App:
+    """The application of a row, where it may call.
+
+    Raises:
+        TusouError: APP_GONE, it was deleted or disabled.
+    """
+    if row.deleted or not row.enabled:
+        raise TusouError(Problem.APP_GONE)
+    return _app(row)
+
+
+def _row(connection: Connection, app_id: int) -> Row[Any]:
+    query = select(apps).where(apps.c.id == app_id, ~apps.c.deleted)
+    row = connection.execute(query).one_or_none()
+    if row is None:
         raise TusouError(Problem.APP_UNKNOWN, str(app_id))
+    return row
 
 
-def _app(row: Row[tuple[object, ...]]) -> App:
-    services = tuple(name for name in row.services.split(",") if name)
-    return App(row.id, row.name, row.api_key, services, row.enabled, row.created)
+def _app(row: Row[Any]) -> App:
+    return App(
+        id=row.id,
+        name=row.name,
+        api_key=row.api_key,
+        services=tuple(name for name in row.services.split(",") if name),
+        enabled=row.enabled,
+        created=row.created,
+        plan=row.plan,
+        plan_since=row.plan_since,
+        limits=json.loads(row.limits),
+    )
+
+
+def _ticked(services: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(services))
+    for service in names:
+        if service not in SERVICES:
+            raise TusouError(Problem.UNKNOWN_SERVICE, f"{service}; there are {', '.join(SERVICES)}")
+    return names
+
+
+def _check_name(name: str) -> None:
+    if not name.strip():
+        raise TusouError(Problem.INVALID_PARAM, "an application needs a name")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, insert, select
 
-from tusou.accounts.apps import App, Apps
+from tusou.accounts.apps import App, Apps, usable
 from tusou.accounts.secrets import digest
 from tusou.errors import Problem, TusouError
 from tusou.storage.database import Database
-from tusou.storage.tables import tokens
+from tusou.storage.tables import apps, tokens
 
 # The official Node client takes a token for expired a day ahead, so 30 days it is, as in the cloud.
 ACCESS_SECONDS = 2_592_000
@@ -75,15 +75,15 @@ class Tokens:
         """
         with self._database.read() as connection:
             row = connection.execute(
-                select(tokens.c.app_id, tokens.c.expires).where(
-                    tokens.c.digest == digest(token), tokens.c.kind == "access"
-                )
+                select(apps, tokens.c.expires)
+                .join(tokens, tokens.c.app_id == apps.c.id)
+                .where(tokens.c.digest == digest(token), tokens.c.kind == "access")
             ).one_or_none()
         if row is None:
             raise TusouError(Problem.TOKEN_INVALID)
         if row.expires <= self._clock():
             raise TusouError(Problem.TOKEN_EXPIRED)
-        return self._apps.usable(row.app_id)
+        return usable(row)
 
     def _grant(self, app: App) -> Grant:
         now = int(self._clock())

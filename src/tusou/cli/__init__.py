@@ -48,14 +48,16 @@ def main() -> None:
 
 def _register() -> None:
     # Here, because each command module imports `command` from this one.
+    from tusou.cli import quota  # noqa: F401 - adds its commands to `app`
     from tusou.cli.account import account
     from tusou.cli.app import app
+    from tusou.cli.audit import audit
     from tusou.cli.bill import bill, usage
     from tusou.cli.library import library
     from tusou.cli.package import package, qps
     from tusou.cli.serve import serve
 
-    for entry in (serve, app, library, account, package, qps, usage, bill):
+    for entry in (serve, app, library, account, package, qps, usage, bill, audit):
         main.add_command(entry)
 
 

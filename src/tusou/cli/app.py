@@ -27,18 +27,26 @@ def app() -> None:
     show_default=True,
     help=f"Comma separated: {', '.join(SERVICES)}; or all.",
 )
+@click.option("--plan", help="See `tusou app plans` [TUSOU_PLAN, open].")
 @_JSON
 @command
-def create(settings: Settings, name: str, services: str, as_json: bool) -> None:
+def create(settings: Settings, name: str, services: str, plan: str | None, as_json: bool) -> None:
     """Make an application called NAME and show its keys."""
-    ticked = (
-        list(SERVICES)
-        if services == "all"
-        else [part.strip() for part in services.split(",") if part.strip()]
-    )
     with Office(settings) as office:
-        made, secret = office.apps.create(name, ticked)
+        chosen = office.plans.get(plan or settings.plan)
+        made, secret = office.apps.create(name, _ticked(services), chosen.name)
     _show(made, secret, as_json)
+
+
+@app.command()
+@_APP_ID
+@click.option("--name", help="Its new name.")
+@click.option("--services", help="All that it may use from now on, comma separated; or all.")
+@command
+def edit(settings: Settings, app_id: int, name: str | None, services: str | None) -> None:
+    """Give an application another name, or tick other services."""
+    with Office(settings) as office:
+        office.apps.edit(app_id, name, None if services is None else _ticked(services))
 
 
 @app.command("list")
@@ -53,7 +61,7 @@ def list_(settings: Settings, as_json: bool) -> None:
         return
     for row in found:
         state = "" if row.enabled else "  (disabled)"
-        click.echo(f"{row.id}  {row.name}{state}  {', '.join(row.services)}")
+        click.echo(f"{row.id}  {row.name}{state}  {row.plan}  {', '.join(row.services)}")
 
 
 @app.command()
@@ -75,6 +83,15 @@ def reset_key(settings: Settings, app_id: int, as_json: bool) -> None:
     with Office(settings) as office:
         secret = office.apps.reset_key(app_id)
         _show(office.apps.get(app_id), secret, as_json)
+
+
+@app.command("revoke-tokens")
+@_APP_ID
+@command
+def revoke_tokens(settings: Settings, app_id: int) -> None:
+    """End every access and refresh token of an application; its keys stay."""
+    with Office(settings) as office:
+        click.echo(f"{office.apps.revoke_tokens(app_id)} tokens ended")
 
 
 @app.command()
@@ -105,6 +122,12 @@ def delete(settings: Settings, app_id: int) -> None:
         office.apps.delete(app_id)
 
 
+def _ticked(services: str) -> list[str]:
+    if services == "all":
+        return list(SERVICES)
+    return [part.strip() for part in services.split(",") if part.strip()]
+
+
 def _facts(row: App) -> dict[str, object]:
     # Every official client takes the AppID as text.
     return {
@@ -113,6 +136,7 @@ def _facts(row: App) -> dict[str, object]:
         "api_key": row.api_key,
         "services": list(row.services),
         "enabled": row.enabled,
+        "plan": row.plan,
     }
 
 

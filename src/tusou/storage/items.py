@@ -1,12 +1,12 @@
 """Rows of libraries and of the pictures in them, and the transactions that change them."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tusou.errors import Problem, TusouError
@@ -77,8 +77,15 @@ class Registry:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, app_id: int, service: str, pack: str, capacity: int) -> LibraryRow:
-        """Make an empty library.
+    def create(
+        self,
+        app_id: int,
+        service: str,
+        pack: str,
+        capacity: int,
+        also: Callable[[Connection], None] = lambda _: None,
+    ) -> LibraryRow:
+        """Make an empty library; `also` writes what must be written in the same transaction.
 
         Raises:
             TusouError: ITEM_EXISTS, the application has one for this service.
@@ -95,6 +102,7 @@ class Registry:
                         created=int(time.time()),
                     )
                 )
+                also(connection)
         except IntegrityError as error:
             raise TusouError(
                 Problem.ITEM_EXISTS, f"application {app_id} has a library for {service}"

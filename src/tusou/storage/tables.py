@@ -44,6 +44,10 @@ apps = Table(
     Column("enabled", Boolean, nullable=False),
     Column("deleted", Boolean, nullable=False),
     Column("created", BigInteger, nullable=False),
+    Column("plan", String(32), nullable=False, server_default="open"),
+    Column("plan_since", BigInteger, nullable=False, server_default="0"),
+    # What differs from the plan: JSON, {"SERVICE/CALL": {"qps": N, "daily": N, "total": N or null}}
+    Column("limits", Text, nullable=False, server_default="{}"),
 )
 
 tokens = Table(
@@ -237,4 +241,17 @@ charges = Table(
     Column("metered", BigInteger, nullable=False),  # of `calls`: paid as they came
     Column("amount", BigInteger, nullable=False),
     Index(None, "app_id", "hour"),
+)
+
+# Never changed and never deleted from.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("act", String(32), nullable=False),  # such as app.reset_key
+    Column("app_id", _Id, index=True),  # no foreign key: outlives what it speaks of
+    Column("facts", Text, nullable=False),  # JSON, never a secret
+    sqlite_autoincrement=True,
 )

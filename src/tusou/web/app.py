@@ -15,6 +15,7 @@ from tusou.runtime import Runtime
 from tusou.web.answers import answer, failure
 from tusou.web.compat import Compat, unknown_call
 from tusou.web.log import RequestLog
+from tusou.web.proxies import Proxies
 
 _CONTRACT = ("/rest/", "/rpc/", "/oauth/")
 
@@ -60,4 +61,5 @@ def create_app(runtime: Runtime) -> FastAPI:
         return failure(request, error, status=500)
 
     app.add_middleware(RequestLog)
+    app.add_middleware(Proxies, trusted=runtime.settings.trusted_proxies)  # around the log
     return app

@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-import anyio
-from anyio import to_thread
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from tusou.accounts.apps import App
+from tusou.accounts.quotas import QUOTA_PROBLEMS, Call
 from tusou.errors import Problem, TusouError
 from tusou.library.feedback import Report
 from tusou.library.library import Library
@@ -24,20 +23,23 @@ from tusou.services import OPERATIONS, SERVICES, Service
 from tusou.types import ContSign
 from tusou.web import inputs
 from tusou.web.answers import answer, failure
+from tusou.web.callers import Refused, caller
 from tusou.web.inputs import Fields
 from tusou.web.openapi import describe, describe_feedback, describe_token
+from tusou.web.queue import Queue
 
 Facts = Mapping[str, Any]
-Call = Callable[[Runtime, App, Service, Fields, int], Facts]
+_NOBODY = 0  # no AppID: whoever asks for a token is not known yet
+Work = Callable[[Runtime, App, Fields, int], Facts]
 
 
 class Compat:
-    """The routes, and the gate they all pass: so many requests inside, so many worked on."""
+    """The routes, and what every call passes: the queue, who calls, whether it may, its quota."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._inside = 0
-        self._threads: anyio.CapacityLimiter | None = None
+        self._queue = Queue(runtime.settings)
+        self._refused = Refused()
         self.router = APIRouter()
         for service in SERVICES.values():
             for operation in OPERATIONS:
@@ -59,14 +61,10 @@ class Compat:
         call = _CALLS[operation]
 
         def work(runtime: Runtime, app: App, fields: Fields, log_id: int) -> Facts:
-            app.permit(service.name)
-            if service.name in runtime.settings.closed_services:
-                raise TusouError(Problem.MODULE_CLOSED, f"{service.name} is switched off")
-            runtime.billing.standing.permit(app.id, service.name, operation)
             return call(runtime, app, service, fields, log_id)
 
         async def endpoint(request: Request) -> Response:
-            return await self._serve(request, work, service.name, operation)
+            return await self._serve(request, work, (service.name, operation))
 
         endpoint.__name__ = f"{service.name}_{operation}"
         return endpoint
@@ -76,37 +74,28 @@ class Compat:
             runtime.feedback.record(app.id, _reports(fields))
             return {}
 
-        return await self._serve(request, work, "feedback", "report")
+        return await self._serve(request, work, ("feedback", "report"), charged=False)
 
     async def _serve(
-        self,
-        request: Request,
-        work: Callable[[Runtime, App, Fields, int], Facts],
-        service: str,
-        operation: str,
+        self, request: Request, work: Work, call: tuple[str, str], *, charged: bool = True
     ) -> Response:
-        """Read, authenticate, work in a thread, answer; whatever goes wrong has its envelope."""
-        self._inside += 1
+        """Let in, read, work in a thread, answer; whatever goes wrong has its envelope.
+
+        Who is refused is refused before the picture is read; the server drops what is sent of it.
+        """
         try:
-            if self._inside > self._runtime.settings.queue:
-                raise TusouError(Problem.OVERLOADED)
-            fields = await _read(request)
-
-            def run() -> Facts:
-                app = _known(self._runtime, request, fields)
-                request.state.note["app_id"] = app.id
-                if isinstance(fields, TusouError):
-                    raise fields
-                if not self._runtime.ready.is_set():
-                    raise TusouError(Problem.UNAVAILABLE, "the server is starting")
-                return work(self._runtime, app, fields, request.state.log_id)
-
-            response = answer(request, await self._in_thread(run))
+            with self._queue.place():
+                app = await self._let_in(request, call if charged else None)
+                size = inputs.body_size(request)
+                with self._queue.place_of(app.id), self._queue.body(size):
+                    fields = await inputs.read_fields(request)
+                    facts = await self._queue.work(
+                        app.id, lambda: work(self._runtime, app, fields, request.state.log_id)
+                    )
+            response = answer(request, facts)
         except Exception as error:
             response = failure(request, error)
-        finally:
-            self._inside -= 1
-        self._count(request, service, operation)
+        self._count(request, *call)
         return response
 
     def _count(self, request: Request, service: str, operation: str) -> None:
@@ -115,21 +104,41 @@ class Compat:
         if "app_id" in note:
             self._runtime.usage.record(note["app_id"], service, operation, note.get("error_code"))
 
-    async def _in_thread(self, function: Callable[[], Facts]) -> Facts:
-        if self._threads is None:
-            self._threads = anyio.CapacityLimiter(self._runtime.settings.threads)
-        return await to_thread.run_sync(function, limiter=self._threads)
+    async def _let_in(self, request: Request, charged: tuple[str, str] | None) -> App:
+        """Who calls, where the service is theirs, is open, and its quota is not used up."""
+        runtime = self._runtime
+        sender = self._refused.sender(request)
+        if charged and sender is not None:
+            request.state.note["app_id"] = sender
+            runtime.quotas.repeat(Call(sender, *charged))
+
+        def look_up() -> App:
+            app = caller(runtime, request)
+            request.state.note["app_id"] = app.id
+            if not runtime.ready.is_set():
+                raise TusouError(Problem.UNAVAILABLE, "the server is starting")
+            if charged:
+                _charge(runtime, app, *charged)
+            return app
+
+        try:
+            return await self._queue.look_up(look_up)
+        except TusouError as error:
+            if error.problem in QUOTA_PROBLEMS:
+                self._refused.note(request, request.state.note["app_id"])
+            raise
 
     async def _token(self, request: Request) -> Response:
         """Give an access token for a key pair; parameters come by query or by form."""
         try:
-            fields = dict(request.query_params)
-            if request.method == "POST":
-                body = await inputs.read_fields(request)
-                fields |= {name: body.text(name) or "" for name in body}
-            facts = await self._in_thread(lambda: _grant(self._runtime, fields))
+            with self._queue.place():
+                fields = dict(request.query_params)
+                if request.method == "POST":
+                    body = await inputs.read_fields(request)
+                    fields |= {name: body.text(name) or "" for name in body}
+                facts = await self._queue.work(_NOBODY, lambda: _grant(self._runtime, fields))
         except TusouError as error:
-            if error.problem is Problem.UNAVAILABLE:
+            if error.problem in (Problem.UNAVAILABLE, Problem.OVERLOADED):
                 # No JSON here: at any JSON without a token, the official clients take to
                 # signatures for the rest of their lives.
                 return PlainTextResponse("Service temporarily unavailable", status_code=503)
@@ -137,45 +146,13 @@ class Compat:
         return answer(request, facts, status=401 if "error" in facts else 200)
 
 
-async def _read(request: Request) -> Fields | TusouError:
-    """The parameters, or why there are none: raised when it is known whose call that is."""
-    try:
-        return await inputs.read_fields(request)
-    except TusouError as error:
-        return error
-
-
-def _known(runtime: Runtime, request: Request, fields: Fields | TusouError) -> App:
-    """Who calls; where that is unknown, a body that could not be read is the first to be told."""
-    try:
-        return _caller(runtime, request)
-    except TusouError:
-        if isinstance(fields, TusouError):
-            raise fields from None
-        raise
-
-
-def _caller(runtime: Runtime, request: Request) -> App:
-    """Who calls, by access token."""
-    token = request.query_params.get("access_token", "")
-    # The official Node client glues its query on twice: "…&access_token=TOKEN?aipSdk=node".
-    token = token.partition("?")[0]
-    if not token:
-        if "authorization" in request.headers:
-            raise TusouError(
-                Problem.SIGNATURE, "this version takes access tokens only, not signatures"
-            )
-        raise TusouError(Problem.NO_CREDENTIALS, "no access_token in the query")
-    try:
-        return runtime.tokens.holder(token)
-    except TusouError as error:
-        # The official Python client renews its token on 110 and gives up on 111.
-        if (
-            error.problem is Problem.TOKEN_EXPIRED
-            and request.query_params.get("aipSdk") == "python"
-        ):
-            raise TusouError(Problem.TOKEN_INVALID) from error
-        raise
+def _charge(runtime: Runtime, app: App, service: str, operation: str) -> None:
+    """Pass where the application may make a call, and count it."""
+    app.permit(service)
+    if service in runtime.settings.closed_services:
+        raise TusouError(Problem.MODULE_CLOSED, f"{service} is switched off")
+    runtime.billing.standing.permit(app.id, service, operation)
+    runtime.quotas.admit(app, service, operation)
 
 
 def _grant(runtime: Runtime, fields: Mapping[str, str]) -> Facts:
@@ -243,7 +220,7 @@ def _library(runtime: Runtime, app: App, service: Service) -> Library:
     return runtime.catalogue.library(app.id, service.name)
 
 
-_CALLS: dict[str, Call] = {
+_CALLS: dict[str, Callable[[Runtime, App, Service, Fields, int], Facts]] = {
     "add": _add,
     "search": _search,
     "delete": _delete,

@@ -73,6 +73,12 @@ class Fields(dict[str, Value]):
         return int(text)
 
 
+def body_size(request: Request) -> int:
+    """Bytes that a request's body takes at most, before it is read."""
+    told = request.headers.get("content-length", "")
+    return min(int(told), _BODY_LIMIT) if re.fullmatch(r"[0-9]{1,18}", told) else _BODY_LIMIT
+
+
 async def read_fields(request: Request) -> Fields:
     """Read a body: urlencoded, JSON or multipart, whatever the client's Content-Type.
 

@@ -162,7 +162,14 @@ def _update(service: Service) -> tuple[dict[str, Any], list[str], dict[str, Any]
 _OPERATIONS = {"add": _add, "search": _search, "delete": _delete, "update": _update}
 
 _TOKEN_QUERY = [
-    {"name": "access_token", "in": "query", "required": True, "schema": {"type": "string"}}
+    {
+        "name": "access_token",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": "Not needed by a request signed with bce-auth-v1 in its authorization "
+        "header.",
+    }
 ]
 
 _ERROR = {
