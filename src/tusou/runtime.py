@@ -48,7 +48,8 @@ class Office:
         self.plans = Plans.bundled()
         self.tokens = Tokens(self.database, self.apps)
         self.usage = Usage(self.database)
-        self.billing = Billing(self.database, Prices.load(settings.prices), self.usage)
+        prices = Prices.load(settings.prices)
+        self.billing = Billing(self.database, prices, self.usage, audit=self.audit)
         self.registry = Registry(self.database)
         self.pack = packs.bundled()[_PACK].id
 

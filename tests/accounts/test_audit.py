@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,12 @@ from sqlalchemy import func, select
 from support.clock import Clock
 from tusou.accounts.apps import Apps
 from tusou.accounts.audit import Audit
+from tusou.accounts.billing import Billing
 from tusou.accounts.plans import Plans
+from tusou.accounts.prices import Prices
 from tusou.accounts.secrets import Vault
 from tusou.accounts.tokens import Tokens
+from tusou.accounts.usage import Usage
 from tusou.errors import TusouError
 from tusou.runtime import Office
 from tusou.settings import Settings
@@ -115,3 +119,38 @@ def test_the_office_acts_as_the_user_of_its_process(tmp_path: Path) -> None:
     assert created.who == library.who == pwd.getpwuid(os.getuid()).pw_name
     assert (library.act, library.app_id) == ("library.create", app.id)
     assert library.facts == {"service": "similar", "capacity": 500_000}
+
+
+def test_acts_with_money_are_written_down_and_refused_ones_are_not(
+    database: Database, apps: Apps, audit: Audit, clock: Clock
+) -> None:
+    app, _ = apps.create("shop", ["similar"])
+    billing = Billing(database, Prices.load(), Usage(database, clock), clock, audit)
+    search = "similar", "search"
+    size = min(billing.prices.calls[search].packages)
+    billing.ledger.open(app.id, "personal")
+    billing.ledger.top_up(app.id, Decimal(5000), "invoice 7")
+    billing.ledger.pay(app.id, [search])
+    package = billing.packages.buy(app.id, *search, size)
+    billing.packages.refund(package.id)
+    billing.packages.grant(app.id, *search, 10)
+    billing.addons.buy(app.id, *search, 3, None, 1, "day")
+    billing.ledger.stop_paying(app.id, [search])
+    billing.ledger.withdraw(app.id, Decimal(1))
+    with pytest.raises(TusouError):
+        billing.ledger.withdraw(app.id, Decimal(10**6))
+    acts = [entry for entry in audit.list() if not entry.act.startswith("app.")]
+    assert [entry.act for entry in acts] == [
+        "account.open",
+        "account.top-up",
+        "account.pay",
+        "package.buy",
+        "package.refund",
+        "package.grant",
+        "qps.buy",
+        "account.stop",
+        "account.withdrawal",
+    ]
+    assert {entry.app_id for entry in acts} == {app.id}
+    assert acts[1].facts == {"amount": "5000", "note": "invoice 7"}
+    assert acts[3].facts == {"package": package.id, "call": "similar/search", "size": size}

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import insert, select
 
+from tusou.accounts.audit import Audit
 from tusou.accounts.calendar import months_later
 from tusou.accounts.ledger import Entry, afford, find, open_terms, post, require
 from tusou.accounts.money import from_millionths, to_millionths
@@ -37,11 +38,16 @@ class Addons:
     """Sells QPS add-ons."""
 
     def __init__(
-        self, database: Database, prices: Prices, clock: Callable[[], float] = time.time
+        self,
+        database: Database,
+        prices: Prices,
+        clock: Callable[[], float] = time.time,
+        audit: Audit | None = None,
     ) -> None:
         self._database = database
         self._prices = prices
         self._clock = clock
+        self._audit = audit or Audit(database)
 
     def list(self, app_id: int) -> list[Addon]:
         """An application's add-ons, oldest first; those that have ended too."""
@@ -95,6 +101,8 @@ class Addons:
             )
             note = f"{qps} QPS for {length} {unit}{'s' if length > 1 else ''}"
             post(connection, Entry(app_id, now, "qps", -price, service, operation, note))
+            call = f"{service}/{operation}"
+            self._audit.note(connection, "qps.buy", app_id, call=call, qps=qps, until=ends)
         return addon
 
     def _span(

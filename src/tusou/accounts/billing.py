@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select
 
 from tusou.accounts.addons import Addons
+from tusou.accounts.audit import Audit
 from tusou.accounts.ledger import Account, Ledger
 from tusou.accounts.money import from_millionths
 from tusou.accounts.packages import Packages
@@ -70,13 +71,14 @@ class Billing:
         prices: Prices,
         usage: Usage,
         clock: Callable[[], float] = time.time,
+        audit: Audit | None = None,
     ) -> None:
         self._database = database
         self._usage = usage
         self.prices = prices
-        self.ledger = Ledger(database, prices, clock)
-        self.packages = Packages(database, prices, clock)
-        self.addons = Addons(database, prices, clock)
+        self.ledger = Ledger(database, prices, clock, audit)
+        self.packages = Packages(database, prices, clock, audit)
+        self.addons = Addons(database, prices, clock, audit)
         self.standing = Standing(database, prices, usage, clock)
         self.settlement = Settlement(database, prices, clock)
         self.shortages = Shortages(database, self.ledger)

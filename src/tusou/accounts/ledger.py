@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from tusou.accounts.audit import Audit
 from tusou.accounts.calendar import DAY, hour_of
 from tusou.accounts.charging import FREE, Term
 from tusou.accounts.money import from_millionths, shown, to_millionths
@@ -59,11 +60,16 @@ class Ledger:
     """Opens accounts and moves money."""
 
     def __init__(
-        self, database: Database, prices: Prices, clock: Callable[[], float] = time.time
+        self,
+        database: Database,
+        prices: Prices,
+        clock: Callable[[], float] = time.time,
+        audit: Audit | None = None,
     ) -> None:
         self._database = database
         self._prices = prices
         self._clock = clock
+        self._audit = audit or Audit(database)
 
     def open(self, app_id: int, plan: str) -> Account:
         """Give an application an account and its plan's free allowances, valid from now.
@@ -85,6 +91,7 @@ class Ledger:
                 put_back(connection, app_id, hour_of(now))  # it was free when it was called
                 if chosen.free:
                     connection.execute(insert(packages), _allowances(app_id, chosen, now))
+                self._audit.note(connection, "account.open", app_id, plan=plan)
         except IntegrityError:
             raise TusouError(Problem.APP_UNKNOWN, str(app_id)) from None
         return self.account(app_id)
@@ -146,6 +153,7 @@ class Ledger:
                         Problem.INVALID_PARAM, f"{service} {operation} has no price: it is free"
                     )
                 begin_term(connection, app_id, service, operation, int(self._clock()))
+                self._audit.note(connection, "account.pay", app_id, call=f"{service}/{operation}")
 
     def stop_paying(self, app_id: int, calls: Iterable[Priced]) -> None:
         """Close pay-as-you-go for calls; the hour in which it is closed is still charged."""
@@ -154,6 +162,9 @@ class Ledger:
             for service, operation in calls:
                 if (service, operation) in open_terms(connection, app_id):
                     _end_term(connection, app_id, service, operation, int(self._clock()))
+                    self._audit.note(
+                        connection, "account.stop", app_id, call=f"{service}/{operation}"
+                    )
 
     def paid(self, app_id: int) -> set[Priced]:
         """The calls that are paid as they come."""
@@ -170,6 +181,7 @@ class Ledger:
                 afford(account, amount)
                 signed = -amount
             post(connection, Entry(app_id, int(self._clock()), kind, signed, note=note))
+            self._audit.note(connection, f"account.{kind}", app_id, amount=str(amount), note=note)
             # More money, and the next shortage is a new one.
             connection.execute(
                 update(accounts).where(accounts.c.app_id == app_id).values(warned=UNWARNED)

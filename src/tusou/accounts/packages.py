@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from tusou.accounts.audit import Audit
 from tusou.accounts.calendar import DAY, HOUR, hour_of
 from tusou.accounts.charging import Package, draw
 from tusou.accounts.ledger import Entry, afford, begin_term, find, post, require
@@ -22,11 +23,16 @@ class Packages:
     """Sells packages and takes them back."""
 
     def __init__(
-        self, database: Database, prices: Prices, clock: Callable[[], float] = time.time
+        self,
+        database: Database,
+        prices: Prices,
+        clock: Callable[[], float] = time.time,
+        audit: Audit | None = None,
     ) -> None:
         self._database = database
         self._prices = prices
         self._clock = clock
+        self._audit = audit or Audit(database)
 
     def list(self, app_id: int) -> list[Package]:
         """An application's packages and free allowances, oldest first; spent ones too."""
@@ -55,6 +61,7 @@ class Packages:
             note = f"package {package.id}: {size} calls"
             post(connection, Entry(app_id, now, "package", -price, service, operation, note))
             begin_term(connection, app_id, service, operation, now)
+            self._note(connection, "package.buy", package)
         return package
 
     def grant(self, app_id: int, service: str, operation: str, size: int) -> Package:
@@ -70,7 +77,9 @@ class Packages:
         with self._database.write() as connection:
             require(find(connection, app_id, lock=True), app_id)
             nothing = Decimal(0)
-            return self._insert(connection, app_id, service, operation, "granted", size, nothing)
+            package = self._insert(connection, app_id, service, operation, "granted", size, nothing)
+            self._note(connection, "package.grant", package)
+        return package
 
     def refund(self, package_id: int) -> Package:
         """Take a bought package back that no call has used; its price returns to the balance.
@@ -92,7 +101,13 @@ class Packages:
             call = package.service, package.operation
             note = f"package {package_id}"
             post(connection, Entry(package.app_id, now, "refund", package.price, *call, note))
+            self._note(connection, "package.refund", package)
         return replace(package, refunded=now)
+
+    def _note(self, connection: Connection, act: str, package: Package) -> None:
+        call = f"{package.service}/{package.operation}"
+        facts = {"package": package.id, "call": call, "size": package.size}
+        self._audit.note(connection, act, package.app_id, **facts)
 
     def _permit_refund(self, package: Package, now: int) -> None:
         days = self._prices.refund_days
