@@ -58,7 +58,11 @@ EVEN: Final = 0.27
 2,125 copies (crop, rotation, reduction, blur, photo …) of 100 pool pictures and to 122 chance
 matches among 15,000 pairs of other pictures, most pairs of one kind, weighted 10 : 1. The fit's own
 .18 is raised so that the best pair of strangers stays out."""
-EVEN_FOR_PAGES: Final = 0.08
+ENOUGH: Final = 30
+"""Fewer points than these count less: whatever came back in 10,000 searches for pictures that were
+not there (`benchmarks/strangers.py`) had 4 to 15, in a corner or in lettering that has its letters
+anywhere. Of 672 copies two had so few."""
+EVEN_FOR_PAGES: Final = 0.05
 """The same for a photo, with hands and glare, of a page that is expected to be there: less of it
 can be confirmed, and pages resemble each other less than goods in a shop window do
 (`benchmarks/page_photos.py`)."""
@@ -129,21 +133,21 @@ def score(points: int, support: float, even: float = EVEN) -> float:
         points: how many confirmed pairs are also each other's nearest among all points; in a dense
             or repeated pattern most places have something alike, but rarely the most alike.
         support: the share of those that could be which were, 0–1.
-        even: points × support² at which it is as likely as not.
+        even: points × support² at which it is as likely as not, if there are `ENOUGH`.
 
     ======  =======  =====
     points  support  score
     ======  =======  =====
     430     1.00     1.000  the identical picture
     140     .35      1.000  an easy photo of a page
-    25      .50      .998   a crop to a tenth of the area
-    20      .20      .898
-    27      .10      .500
-    10      .15      .410   the best of 15,000 pairs of strangers
-    28      .143     .817   two covers with the same logo
+    25      .50      .997   a crop to a tenth of the area
+    20      .20      .722
+    30      .095     .500
+    15      .211     .433   the best of 10,000 searches for what is not there
+    28      .143     .785   two covers with the same logo
     ======  =======  =====
     """
-    odds = (points * support**2 / even) ** 2
+    odds = (points * support**2 * min(points / ENOUGH, 1) ** 1.5 / even) ** 2
     return round(odds / (1 + odds), 6)
 
 
