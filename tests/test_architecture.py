@@ -33,6 +33,7 @@ OWNERS = {
     "cv2": ("vision.",),
     "PIL": ("images.",),
     "httpcore": ("images.fetch",),
+    "httpx": ("vision.hub",),
     "sqlalchemy": ("storage.", "accounts.", "library.feedback"),
     "alembic": ("storage.",),
     "cryptography": ("accounts.secrets",),

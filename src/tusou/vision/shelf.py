@@ -1,0 +1,121 @@
+"""The model packs at hand: those that ship with the package, and those added to a folder."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tusou.vision import packs
+from tusou.vision.packs import Pack
+
+_UNFINISHED = ".new-"
+_GRACE_SECONDS = 86_400.0  # no download takes longer; what is older was left behind by a crash
+
+
+class Shelf:
+    """Packs by id; one folder `name@version` for each that was added."""
+
+    def __init__(self, folder: Path) -> None:
+        """Look into `folder`, which need not exist."""
+        self.folder = folder
+
+    def packs(self) -> list[Pack]:
+        """All packs, the bundled ones first.
+
+        Raises:
+            ValueError: somebody has put something else into the folder.
+        """
+        added = (packs.read(file.parent) for file in sorted(self._folders()))
+        found = {pack.id: pack for pack in packs.bundled().values()}
+        for pack in added:
+            found.setdefault(pack.id, pack)
+        return list(found.values())
+
+    def find(self, name: str) -> Pack:
+        """Find a pack by `name@version`, or by its name alone where that is clear.
+
+        Of a name alone the bundled pack is meant, where there is one.
+
+        Raises:
+            ValueError: there is none, or there are several of the name.
+        """
+        there = self.packs()
+        bundled = packs.bundled()
+        if name in bundled:
+            return bundled[name]
+        fitting = [pack for pack in there if name in (pack.id, pack.name)]
+        if not fitting:
+            known = ", ".join(pack.id for pack in there)
+            raise ValueError(f"there is no model pack {name}; there are {known}")
+        if len(fitting) > 1:
+            known = ", ".join(pack.id for pack in fitting)
+            raise ValueError(f"which model pack {name}? There are {known}")
+        return fitting[0]
+
+    def is_added(self, pack: Pack) -> bool:
+        """Whether a pack was added, and did not come with the package."""
+        return pack.folder.parent == self.folder
+
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """A folder to make packs in; gone when the block ends."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._sweep()
+        # Beside the packs, because only within one file system a folder moves in one step.
+        with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=self.folder) as name:
+            yield Path(name)
+
+    def take_in(self, pack: Pack) -> Pack:
+        """Move a pack out of a workspace onto the shelf: as a whole, or not at all.
+
+        Raises:
+            ValueError: there is a pack of this name and version.
+        """
+        target = self.folder / pack.id
+        if any(other.id == pack.id for other in self.packs()):
+            raise ValueError(f"there is a model pack {pack.id}; remove it first")
+        for file in pack.folder.iterdir():
+            _sync(file)
+        _sync(pack.folder)
+        try:
+            pack.folder.rename(target)
+        except OSError as error:  # two commands at the same time: the other was faster
+            raise ValueError(f"the model pack {pack.id} cannot be put there: {error}") from error
+        _sync(self.folder)
+        return packs.read(target)
+
+    def remove(self, pack: Pack) -> None:
+        """Delete an added pack.
+
+        Raises:
+            ValueError: it came with the package.
+        """
+        if not self.is_added(pack):
+            raise ValueError(f"{pack.id} came with tusou and stays")
+        with self.workspace() as folder:
+            # Out of sight in one step: a crash never leaves half a pack.
+            pack.folder.rename(folder / pack.id)
+
+    def _folders(self) -> Iterator[Path]:
+        return (
+            file
+            for file in self.folder.glob(f"*/{packs.DESCRIPTION}")
+            if not file.parent.name.startswith(_UNFINISHED)
+        )
+
+    def _sweep(self) -> None:
+        for left in self.folder.glob(f"{_UNFINISHED}*"):
+            if left.stat().st_mtime < time.time() - _GRACE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
