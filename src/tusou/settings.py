@@ -80,6 +80,15 @@ class Settings:
     library_capacity: int = _setting(
         500_000, _count, "Pictures a new library may hold", "新建图库的容量（张）"
     )
+    pack: str = _setting(
+        "base", str, "Model pack that fills new libraries, by name or id", "新建图库使用的模型包"
+    )
+    hub: str = _setting(
+        "https://huggingface.co",
+        str,
+        "Where `tusou model add hf:…` downloads from; nothing else does",
+        "`tusou model add hf:…` 的下载地址；除此之外不访问",
+    )
     closed_services: tuple[str, ...] = _setting(
         (), _services, "Services switched off, comma separated", "停用的服务，用逗号分隔"
     )

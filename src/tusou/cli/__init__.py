@@ -52,10 +52,11 @@ def _register() -> None:
     from tusou.cli.app import app
     from tusou.cli.bill import bill, usage
     from tusou.cli.library import library
+    from tusou.cli.model import model
     from tusou.cli.package import package, qps
     from tusou.cli.serve import serve
 
-    for entry in (serve, app, library, account, package, qps, usage, bill):
+    for entry in (serve, app, library, model, account, package, qps, usage, bill):
         main.add_command(entry)
 
 
