@@ -59,7 +59,7 @@ class Office:
         self.billing = Billing(self.database, Prices.load(settings.prices), self.usage)
         self.registry = Registry(self.database)
         self.moves = Moves(self.database)
-        self.shelf = Shelf(settings.data / "packs")
+        self.shelf = Shelf(settings.packs_folder)
 
     def create_library(self, app_id: int, service: str, pack: str | None = None) -> LibraryRow:
         """Make an application's library for a service, with the capacity of the settings.

@@ -83,6 +83,12 @@ class Settings:
     pack: str = _setting(
         "base", str, "Model pack that fills new libraries, by name or id", "新建图库使用的模型包"
     )
+    packs: Path | None = _setting(
+        None,
+        Path,
+        "Folder of the model packs that were added; empty: packs in the data folder",
+        "存放已添加模型包的目录；留空则使用数据目录中的 packs",
+    )
     hub: str = _setting(
         "https://huggingface.co",
         str,
@@ -161,6 +167,11 @@ class Settings:
             except ValueError as error:
                 raise ValueError(f"{variable}={environ[variable]!r}: {error}") from error
         return cls(**values)  # type: ignore[arg-type]
+
+    @property
+    def packs_folder(self) -> Path:
+        """The folder of added model packs, the default filled in."""
+        return self.packs or self.data / "packs"
 
     @property
     def database_url(self) -> str:

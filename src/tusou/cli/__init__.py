@@ -51,12 +51,13 @@ def _register() -> None:
     from tusou.cli.account import account
     from tusou.cli.app import app
     from tusou.cli.bill import bill, usage
+    from tusou.cli.eval import eval_
     from tusou.cli.library import library
     from tusou.cli.model import model
     from tusou.cli.package import package, qps
     from tusou.cli.serve import serve
 
-    for entry in (serve, app, library, model, account, package, qps, usage, bill):
+    for entry in (serve, app, library, model, eval_, account, package, qps, usage, bill):
         main.add_command(entry)
 
 
