@@ -87,7 +87,7 @@ RECIPES = {
     ),
     "chinese-clip": Recipe(
         repository="OFA-Sys/chinese-clip-vit-base-patch16",
-        licence="Apache-2.0",
+        licence="not stated with the weights; the code is MIT",
         size=224,
         norm=CLIP,
         make=lambda: transformers.ChineseCLIPModel(_chinese_clip_config()),

@@ -21,6 +21,8 @@ from tusou.storage.items import Items
 from tusou.storage.moves import NextVectors, Original
 from tusou.types import Picture, Vector
 
+_PORTION = 1000
+"""Pictures to look up at a time; each look goes through the numbers of the whole library."""
 _BATCH = 16
 """Pictures of one transaction; as many may be left to embed while the library is locked."""
 
@@ -75,12 +77,13 @@ class Move:
             TusouError: UNAVAILABLE or OVERLOADED, it cannot be now.
         """
         last = 0
-        while batch := self._next.missing(last, _BATCH):
-            started = time.monotonic()
-            self._embed(batch)
-            last = batch[-1].key
-            if not rest(time.monotonic() - started):
-                return False
+        while portion := self._next.missing(last, _PORTION):
+            last = portion[-1].key
+            for start in range(0, len(portion), _BATCH):
+                started = time.monotonic()
+                self._embed(portion[start : start + _BATCH])
+                if not rest(time.monotonic() - started):
+                    return False
         return True
 
     def build(self) -> VectorIndex:
