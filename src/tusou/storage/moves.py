@@ -150,13 +150,16 @@ class NextVectors:
             return [Original(row.id, ContSign.from_int(row.sign), row.blob) for row in rows]
 
     def store(self, found: Mapping[int, Vector]) -> None:
-        """Store vectors by picture; of pictures deleted meanwhile nothing is kept."""
+        """Store vectors by picture, of pictures that are still there and have none."""
         if not found:
             return
         with self._database.write() as connection:
             # Locked where rows can be: a picture must not go between this line and the next.
+            own = (vectors.c.item_id == items.c.id) & (vectors.c.pack == self._pack)
             there = connection.scalars(
-                select(items.c.id).where(items.c.id.in_(found)).with_for_update(read=True)
+                select(items.c.id)
+                .where(items.c.id.in_(found), ~select(vectors.c.item_id).where(own).exists())
+                .with_for_update(read=True, of=items)
             ).all()
             if there:
                 connection.execute(

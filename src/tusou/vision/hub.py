@@ -64,22 +64,24 @@ class _Repository:
             facts: dict[str, Any] = json.loads(data)
             # The commit and not the branch, which may move on between two files.
             self._commit = str(facts["sha"])
-            self._files: dict[str, dict[str, Any]] = {
-                str(file["rfilename"]): file for file in facts["siblings"]
+            # Large files are kept by their digest, which is said of them.
+            self._digests: dict[str, object] = {
+                str(file["rfilename"]): (file.get("lfs") or {}).get("sha256")
+                for file in facts["siblings"]
             }
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the hub's list of {name} is not understood: {error!r}") from error
 
     def save(self, folder: Path, largest: int) -> None:
         """Download description, papers and model."""
-        if packs.DESCRIPTION not in self._files:
+        if packs.DESCRIPTION not in self._digests:
             raise ValueError(f"{self._name} is no model pack: it has no {packs.DESCRIPTION}")
         self._save(packs.DESCRIPTION, folder, _LARGEST_PAPER)
         pack = packs.parse(folder, (folder / packs.DESCRIPTION).read_text("utf-8"))
         for name in packs.PAPERS:
-            if name in self._files:
+            if name in self._digests:
                 self._save(name, folder, _LARGEST_PAPER)
-        if pack.model.name not in self._files:
+        if pack.model.name not in self._digests:
             raise ValueError(f"{self._name} is no model pack: it has no {pack.model.name}")
         self._save(pack.model.name, folder, largest)
 
@@ -90,9 +92,7 @@ class _Repository:
             for piece in self._read(path, most):
                 digest.update(piece)
                 file.write(piece)
-        # Said of large files, which the hub keeps by their digest.
-        said = (self._files[name].get("lfs") or {}).get("sha256")
-        if said not in (None, digest.hexdigest()):
+        if self._digests[name] not in (None, digest.hexdigest()):
             raise ValueError(f"{name} came damaged: its SHA-256 is not the one that the hub says")
 
     def _read(self, path: str, most: int) -> Iterator[bytes]:

@@ -32,7 +32,8 @@ class Calibration:
     def __post_init__(self) -> None:
         if len(self.cosines) != len(self.scores) or len(self.cosines) < 2:
             raise ValueError("a calibration needs as many scores as cosines, two or more")
-        if (np.diff(self.cosines) <= 0).any() or (np.diff(self.scores) < 0).any():
+        # So asked that what is not a number does not pass either.
+        if not ((np.diff(self.cosines) > 0).all() and (np.diff(self.scores) >= 0).all()):
             raise ValueError("a calibration must rise")
         if self.scores[0] < 0 or self.scores[-1] != 1:
             raise ValueError("a calibration's scores must lie in 0–1 and end at 1")
@@ -97,7 +98,7 @@ def parse(folder: Path, text: str) -> Pack:
         return _parse(folder, tomllib.loads(text))
     except KeyError as error:
         raise ValueError(f"{DESCRIPTION} does not say {error}") from error
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:
         raise ValueError(f"{DESCRIPTION} has a value of another kind: {error}") from error
 
 
@@ -113,8 +114,8 @@ def _parse(folder: Path, table: dict[str, Any]) -> Pack:
         _plain(text) for text in (table["name"], table["version"], model["file"])
     )
     dimension, size, stretch = int(model["dimension"]), int(model["size"]), float(model["stretch"])
-    if not (min(dimension, size, stretch) >= 1 and dimension <= 1 << 14 and size <= 1 << 12):
-        raise ValueError("dimension, size and stretch must be 1 or more, and no larger than sense")
+    if not (1 <= dimension <= 1 << 14 and 1 <= size <= 1 << 12 and stretch >= 1):
+        raise ValueError("dimension, size and stretch must be 1 or more, and not beyond all sense")
     return Pack(
         folder=folder,
         name=name,
