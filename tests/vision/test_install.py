@@ -179,9 +179,17 @@ def test_what_is_no_source_is_told(shelf: Shelf, tmp_path: Path) -> None:
 def test_a_pack_that_is_there_is_not_replaced(shelf: Shelf, tmp_path: Path) -> None:
     install.add(str(make_pack(tmp_path / "one")), shelf, NOWHERE)
     before = _files(shelf.find("tiny").folder)
-    _refused(shelf, make_pack(tmp_path / "two", seed=2), "remove it first")
+    _refused(shelf, make_pack(tmp_path / "two", seed=2), "there is a model pack tiny@1 already")
     assert _files(shelf.find("tiny").folder) == before
     base = shelf.find("base")
     text = (again := make_pack(tmp_path / "three", "base") / "pack.toml").read_text("utf-8")
     again.write_text(text.replace('version = "1"', f'version = "{base.version}"'), "utf-8")
     _refused(shelf, again.parent, f"there is a model pack {base.id}")
+
+
+def test_a_wheel_with_one_pack_that_is_there_adds_none(shelf: Shelf, tmp_path: Path) -> None:
+    there, new = make_pack(tmp_path / "z", "z"), make_pack(tmp_path / "a", "a")
+    install.add(str(there), shelf, NOWHERE)
+    _refused(shelf, _wheel(tmp_path / "some.whl", new, there), "there is a model pack z@1 already")
+    twice = make_pack(tmp_path / "b", "a", seed=2)
+    _refused(shelf, _wheel(tmp_path / "twice.whl", new, twice), "there is a model pack a@1 already")

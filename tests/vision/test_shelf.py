@@ -59,3 +59,13 @@ def test_half_a_pack_that_a_crash_left_is_not_seen_and_is_swept_up_later(shelf: 
     os.utime(left, (0, 0))
     with shelf.workspace():
         assert not left.exists()
+
+
+def test_what_is_no_pack_is_passed_over_and_told(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(shelf, "tiny", "1")
+    broken = make_pack(shelf.folder / "broken@1", "broken")
+    (broken / "tiny.onnx").unlink()
+    assert [pack.id for pack in shelf.packs()] == [*BUNDLED, "tiny@1"]
+    assert "broken@1 is not a model pack: there is no tiny.onnx" in caplog.text

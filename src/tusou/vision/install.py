@@ -38,7 +38,7 @@ def add(source: str, shelf: Shelf, hub_url: str, largest: int = LARGEST) -> list
         found = [packs.read(folder) for folder in _gather(source, workspace, hub_url, largest)]
         for pack in found:
             prove(pack)
-        return [shelf.take_in(pack) for pack in found]
+        return shelf.take_in(found)
 
 
 def prove(pack: Pack) -> None:

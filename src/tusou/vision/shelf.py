@@ -1,15 +1,18 @@
 """The model packs at hand: those that ship with the package, and those added to a folder."""
 
+import logging
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tusou.vision import packs
 from tusou.vision.packs import Pack
+
+_log = logging.getLogger(__name__)
 
 _UNFINISHED = ".new-"
 _GRACE_SECONDS = 86_400.0  # no download takes longer; what is older was left behind by a crash
@@ -23,15 +26,15 @@ class Shelf:
         self.folder = folder
 
     def packs(self) -> list[Pack]:
-        """All packs, the bundled ones first.
-
-        Raises:
-            ValueError: somebody has put something else into the folder.
-        """
-        added = (packs.read(file.parent) for file in sorted(self._folders()))
+        """All packs, the bundled ones first; what is no pack is passed over with a warning."""
         found = {pack.id: pack for pack in packs.bundled().values()}
-        for pack in added:
-            found.setdefault(pack.id, pack)
+        for folder in self._folders():
+            try:
+                pack = packs.read(folder)
+            except ValueError as error:
+                _log.warning("%s", error)
+            else:
+                found.setdefault(pack.id, pack)
         return list(found.values())
 
     def find(self, name: str) -> Pack:
@@ -68,24 +71,27 @@ class Shelf:
         with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=self.folder) as name:
             yield Path(name)
 
-    def take_in(self, pack: Pack) -> Pack:
-        """Move a pack out of a workspace onto the shelf: as a whole, or not at all.
+    def take_in(self, made: Sequence[Pack]) -> list[Pack]:
+        """Move packs out of a workspace onto the shelf, each in one step.
 
         Raises:
-            ValueError: there is a pack of this name and version.
+            ValueError: there is a pack of the name and version of one of them; none was moved.
         """
-        target = self.folder / pack.id
-        if any(other.id == pack.id for other in self.packs()):
-            raise ValueError(f"there is a model pack {pack.id}; remove it first")
-        for file in pack.folder.iterdir():
-            _sync(file)
-        _sync(pack.folder)
-        try:
-            pack.folder.rename(target)
-        except OSError as error:  # two commands at the same time: the other was faster
-            raise ValueError(f"the model pack {pack.id} cannot be put there: {error}") from error
+        known = [pack.id for pack in self.packs()]
+        for pack in made:
+            if pack.id in known:
+                raise ValueError(f"there is a model pack {pack.id} already")
+            known.append(pack.id)
+            for file in pack.folder.iterdir():
+                _sync(file)
+            _sync(pack.folder)
+        for pack in made:
+            try:
+                pack.folder.rename(self.folder / pack.id)
+            except OSError as error:  # two commands at the same time: the other was faster
+                raise ValueError(f"{pack.id} cannot be put on the shelf: {error}") from error
         _sync(self.folder)
-        return packs.read(target)
+        return [packs.read(self.folder / pack.id) for pack in made]
 
     def remove(self, pack: Pack) -> None:
         """Delete an added pack.
@@ -99,12 +105,10 @@ class Shelf:
             # Out of sight in one step: a crash never leaves half a pack.
             pack.folder.rename(folder / pack.id)
 
-    def _folders(self) -> Iterator[Path]:
-        return (
-            file
-            for file in self.folder.glob(f"*/{packs.DESCRIPTION}")
-            if not file.parent.name.startswith(_UNFINISHED)
-        )
+    def _folders(self) -> list[Path]:
+        described = sorted(self.folder.glob(f"*/{packs.DESCRIPTION}"))
+        folders = [file.parent for file in described]
+        return [folder for folder in folders if not folder.name.startswith(_UNFINISHED)]
 
     def _sweep(self) -> None:
         for left in self.folder.glob(f"{_UNFINISHED}*"):
