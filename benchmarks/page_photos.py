@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from accuracy import picture
 from copies import choose, encode, read
 from support.pictures import SHARED
 from support.server import Caller, Server
+from tusou.images.decode import enlarge
 from tusou.services import SERVICES
 from tusou.types import Rgb
 
@@ -99,7 +99,7 @@ def fill(caller: Caller, pages: Sequence[Path]) -> None:
     """Add the pages; a few are twice in the protocol."""
 
     def add(place: int) -> None:
-        data = picture(pages[place], SERVICES["picturebook"])
+        data = enlarge(pages[place].read_bytes(), SERVICES["picturebook"])
         answer = caller.call("picturebook", "add", image=data, brief=str(place))
         if answer.get("error_code") not in (None, 216681):
             raise RuntimeError(answer)
@@ -112,7 +112,7 @@ def without_twin(caller: Caller, pages: Sequence[Path]) -> list[int]:
     """The pages of which no other one is a copy: the protocol has some in two editions."""
 
     def is_lone(place: int) -> bool:
-        data = picture(pages[place], SERVICES["picturebook"])
+        data = enlarge(pages[place].read_bytes(), SERVICES["picturebook"])
         answer = caller.call("picturebook", "search", image=data, rn=2)
         return not any(
             hit["score"] > 0.99 and hit["brief"] != str(place) for hit in answer["result"]

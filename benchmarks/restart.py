@@ -99,7 +99,7 @@ def fill(office: Office, library_id: int, pictures: int) -> None:
                 [
                     {
                         "item_id": number,
-                        "pack": office.pack,
+                        "pack": office.shelf.find(office.settings.pack).id,
                         "library_id": library_id,
                         "vector": row.tobytes(),
                     }

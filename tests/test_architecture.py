@@ -22,8 +22,9 @@ MAY_IMPORT = {
     "library": LEAVES | {"images", "vision", "index", "storage"},
     "runtime": LEAVES | {"images", "vision", "index", "storage", "accounts", "library"},
     "web": LEAVES | {"library", "accounts", "runtime"},
-    # `serve` starts the web application; nothing else of the command line needs it.
-    "cli": LEAVES | {"runtime", "accounts", "web"},
+    # `serve` starts the web application, `eval` judges what libraries answer; nothing else of the
+    # command line needs them.
+    "cli": LEAVES | {"runtime", "accounts", "library", "web"},
 }
 
 # A foreign library lives in the modules named here and nowhere else.
@@ -35,6 +36,7 @@ OWNERS = {
     "httpcore": ("images.fetch",),
     "limits": ("accounts.quotas", "accounts.counters"),
     "redis": ("accounts.counters",),
+    "httpx": ("vision.hub",),
     "sqlalchemy": ("storage.", "accounts.", "library.feedback"),
     "alembic": ("storage.",),
     "cryptography": ("accounts.secrets",),

@@ -5,7 +5,8 @@ import logging
 import threading
 import time
 from contextlib import ExitStack, suppress
-from typing import IO, Self
+from functools import partial
+from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 from tusou.accounts.apps import Apps
 from tusou.accounts.audit import Audit
@@ -20,16 +21,29 @@ from tusou.accounts.statistics import last_calls
 from tusou.accounts.ticker import Ticker
 from tusou.accounts.tokens import Tokens
 from tusou.accounts.usage import Usage
+from tusou.errors import Problem, TusouError
 from tusou.settings import Settings
 from tusou.storage.blobs import FolderBlobs
 from tusou.storage.database import Database
 from tusou.storage.items import LibraryRow, Registry
-from tusou.vision import packs
+from tusou.storage.moves import MoveRow, Moves
+from tusou.vision.packs import Pack
+from tusou.vision.shelf import Shelf
+
+if TYPE_CHECKING:
+    from tusou.library.models import Model
 
 _log = logging.getLogger(__name__)
 
-_PACK = "base"  # the bundled model pack that fills new libraries
+_MOVE_SECONDS = 1.0  # how often the server looks whether a library is to be moved
 _STRIKE_SECONDS = 1.0  # how often the server looks whether an hour has ended
+
+
+class Standing(NamedTuple):
+    """A library, and the move to another pack that it is in."""
+
+    library: LibraryRow
+    move: MoveRow | None
 
 
 class Office:
@@ -51,17 +65,77 @@ class Office:
         prices = Prices.load(settings.prices)
         self.billing = Billing(self.database, prices, self.usage, audit=self.audit)
         self.registry = Registry(self.database)
-        self.pack = packs.bundled()[_PACK].id
+        self.moves = Moves(self.database)
+        self.shelf = Shelf(settings.packs_folder)
 
-    def create_library(self, app_id: int, service: str) -> LibraryRow:
+    def create_library(self, app_id: int, service: str, pack: str | None = None) -> LibraryRow:
         """Make an application's library for a service, with the capacity of the settings.
+
+        Args:
+            app_id: Whose.
+            service: One of the five.
+            pack: The model pack that fills it, by name or id; by default that of the settings.
 
         Raises:
             TusouError: APP_UNKNOWN, or ITEM_EXISTS.
+            ValueError: there is no such pack.
         """
         app, capacity = self.apps.get(app_id), self.settings.library_capacity
-        note = self.audit.noting("library.create", app.id, service=service, capacity=capacity)
-        return self.registry.create(app.id, service, self.pack, capacity, note)
+        chosen = self.shelf.find(pack or self.settings.pack).id
+        facts = {"service": service, "pack": chosen, "capacity": capacity}
+        note = self.audit.noting("library.create", app.id, **facts)
+        return self.registry.create(app.id, service, chosen, capacity, note)
+
+    def move_library(self, app_id: int, service: str, pack: str) -> str:
+        """Ask for a library to be moved to another pack, and tell its id; a server does it.
+
+        To the pack that it has: call its move off.
+
+        Raises:
+            TusouError: NO_LIBRARY.
+            ValueError: there is no such pack, the library has it, or pictures have no original.
+        """
+        row, chosen = self.registry.get(app_id, service), self.shelf.find(pack).id
+        note = self.audit.noting("library.move", app_id, service=service, pack=chosen)
+        self.moves.start(row.id, chosen, note)
+        return chosen
+
+    def standings(self) -> list[Standing]:
+        """All libraries, and where they are moving."""
+        moves = {move.library_id: move for move in self.moves.list()}
+        return [Standing(row, moves.get(row.id)) for row in self.registry.list()]
+
+    def needed_packs(self) -> list[tuple[str, LibraryRow]]:
+        """The packs that libraries need: their own, and those to which they are moving."""
+        return [
+            (pack, row)
+            for row, move in self.standings()
+            for pack in {row.pack, row.pack if move is None else move.pack}
+        ]
+
+    def add_pack(self, source: str) -> list[Pack]:
+        """Add the pack of a folder, a wheel or a hub; see `vision.install.add`.
+
+        Raises:
+            ValueError: what is wrong with it; nothing has been added.
+        """
+        from tusou.vision import install
+
+        return install.add(source, self.shelf, self.settings.hub)
+
+    def remove_pack(self, name: str) -> Pack:
+        """Delete a model pack that was added.
+
+        Raises:
+            ValueError: there is none, it came with tusou, or a library uses it.
+        """
+        pack = self.shelf.find(name)
+        users = [row for needed, row in self.needed_packs() if needed == pack.id]
+        if users and self.shelf.is_added(pack):
+            named = ", ".join(f"{row.app_id} {row.service}" for row in users)
+            raise ValueError(f"{pack.id} is used by libraries: {named}")
+        self.shelf.remove(pack)
+        return pack
 
     def unused_libraries(self, days: int) -> list[LibraryRow]:
         """Libraries that nothing was added to and nobody searched for so many days.
@@ -95,14 +169,13 @@ class Runtime(Office):
         from threadpoolctl import threadpool_limits
 
         from tusou.images.fetch import Fetcher
-        from tusou.index.embedded import EmbeddedIndex
         from tusou.index.inverted import InvertedIndex
         from tusou.library.catalogue import Catalogue
         from tusou.library.feedback import Feedback
         from tusou.library.library import Tools
-        from tusou.library.pipelines import EmbeddingPipeline, LocalPipeline
-        from tusou.vision import geometry, keypoints, words
-        from tusou.vision.embed import Embedder
+        from tusou.library.models import Models
+        from tusou.library.mover import Mover
+        from tusou.vision import words
 
         with ExitStack() as undo:
             settings.data.mkdir(parents=True, exist_ok=True)
@@ -125,35 +198,25 @@ class Runtime(Office):
             # Requests are what runs in parallel here. NumPy's small products, shared out among
             # threads that spin while they wait, cost a search four times its processor time.
             undo.enter_context(threadpool_limits(1, "blas"))
-            embedder = Embedder(packs.bundled()[_PACK])
-            undo.callback(embedder.close)
+            self.shelf.find(settings.pack)  # a wrong name is told now, not at the first library
+            self.models = Models(partial(_open, self.shelf, settings))
+            undo.callback(self.models.close)
             fetcher = Fetcher(allowed_networks=settings.fetch_allow, seconds=settings.fetch_seconds)
             undo.callback(fetcher.close)
-            budget = settings.candidates, settings.verify_milliseconds / 1000
-            copies = LocalPipeline(embedder, *budget, points=keypoints.LIMIT, even=geometry.EVEN)
-            undo.callback(copies.close)
-            # A photo shows more than the page, and less of it than a copy does of its picture.
-            pages = LocalPipeline(
-                embedder, *budget, points=2 * keypoints.LIMIT, even=geometry.EVEN_FOR_PAGES
-            )
-            undo.callback(pages.close)
             self.catalogue = Catalogue(
                 self.database,
-                {
-                    "embedding": EmbeddingPipeline(embedder),
-                    "copies": copies,
-                    "pages": pages,
-                },
-                self.pack,
+                self.models,
                 Tools(
                     fetcher=fetcher,
                     blobs=self.blobs,
                     store_originals=settings.store_originals,
-                    make_vectors=lambda: EmbeddedIndex(embedder.dimension),
                     make_words=lambda: InvertedIndex(words.COUNT, words.affinities()),
                 ),
             )
             undo.callback(self.catalogue.close)
+            self._mover = Mover(self.database, self.catalogue, self.models, self.blobs)
+            self._moving: Ticker | None = None
+            undo.callback(self._stop_moving)
             self.feedback = Feedback(self.database, self.blobs)
             self.ready = threading.Event()
             self._loader: threading.Thread | None = None
@@ -164,6 +227,7 @@ class Runtime(Office):
         if self._loader is None:
             self.usage.start()
             self._clock = Ticker("tusou-billing", _STRIKE_SECONDS, self.billing.strike)
+            self._moving = Ticker("tusou-move", _MOVE_SECONDS, self._mover.run)
             self._loader = threading.Thread(target=self._load, name="tusou-load", daemon=True)
             self._loader.start()
 
@@ -175,16 +239,60 @@ class Runtime(Office):
         if self._clock is not None:
             self._clock.close()
 
+    def _stop_moving(self) -> None:
+        self._mover.stop()
+        if self._moving is not None:
+            self._moving.close()
+
     def _load(self) -> None:
         from tusou.library.reconcile import sweep
 
         try:
+            self.models.get(self.shelf.find(self.settings.pack).id)
             self.catalogue.open_all()
         except Exception:
             _log.exception("not every library could be loaded; those are tried again when asked")
         self.ready.set()
         with suppress(Exception):  # tidying only; the next start tries again
             sweep(self.database, self.blobs)
+
+
+def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
+    """Open the pack of an id with everything that sees pictures by it.
+
+    Raises:
+        TusouError: UNAVAILABLE, it is not installed; INTERNAL_BACKEND, it does not load.
+    """
+    from tusou.index.embedded import EmbeddedIndex
+    from tusou.library.models import Model
+    from tusou.library.pipelines import EmbeddingPipeline, LocalPipeline
+    from tusou.vision import geometry, keypoints
+    from tusou.vision.embed import Embedder
+
+    try:
+        found = shelf.find(pack)
+    except ValueError as error:
+        raise TusouError(
+            Problem.UNAVAILABLE,
+            f"the model pack {pack} is not installed; add it with: tusou model add",
+        ) from error
+    with ExitStack() as undo:
+        embedder = Embedder(found)
+        undo.callback(embedder.close)
+        budget = settings.candidates, settings.verify_milliseconds / 1000
+        copies = LocalPipeline(embedder, *budget, points=keypoints.LIMIT, even=geometry.EVEN)
+        undo.callback(copies.close)
+        # A photo shows more than the page, and less of it than a copy does of its picture.
+        pages = LocalPipeline(
+            embedder, *budget, points=2 * keypoints.LIMIT, even=geometry.EVEN_FOR_PAGES
+        )
+        undo.callback(pages.close)
+        return Model(
+            pack=found.id,
+            pipelines={"embedding": EmbeddingPipeline(embedder), "copies": copies, "pages": pages},
+            make_vectors=lambda: EmbeddedIndex(embedder.dimension),
+            close=undo.pop_all().close,
+        )
 
 
 def _sole_server(settings: Settings) -> IO[str]:

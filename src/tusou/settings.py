@@ -80,6 +80,21 @@ class Settings:
     library_capacity: int = _setting(
         500_000, _count, "Pictures a new library may hold", "新建图库的容量（张）"
     )
+    pack: str = _setting(
+        "base", str, "Model pack that fills new libraries, by name or id", "新建图库使用的模型包"
+    )
+    packs: Path | None = _setting(
+        None,
+        Path,
+        "Folder of the model packs that were added; empty: packs in the data folder",
+        "存放已添加模型包的目录；留空则使用数据目录中的 packs",
+    )
+    hub: str = _setting(
+        "https://huggingface.co",
+        str,
+        "Where `tusou model add hf:…` downloads from; nothing else does",
+        "`tusou model add hf:…` 的下载地址；除此之外不访问",
+    )
     closed_services: tuple[str, ...] = _setting(
         (), _services, "Services switched off, comma separated", "停用的服务，用逗号分隔"
     )
@@ -192,6 +207,11 @@ class Settings:
             except ValueError as error:
                 raise ValueError(f"{variable}={environ[variable]!r}: {error}") from error
         return cls(**values)  # type: ignore[arg-type]
+
+    @property
+    def packs_folder(self) -> Path:
+        """The folder of added model packs, the default filled in."""
+        return self.packs or self.data / "packs"
 
     @property
     def database_url(self) -> str:

@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image, PngImagePlugin
 
 from tusou.errors import Problem, TusouError
-from tusou.images.decode import MOST_BYTES, decode, sign, thumbnail
+from tusou.images.decode import MOST_BYTES, decode, enlarge, sign, thumbnail
 from tusou.services import SERVICES, Service
 from tusou.types import Rgb
 
@@ -620,3 +620,28 @@ def test_a_thumbnail_fits_its_square(size: tuple[int, int], wanted: tuple[int, i
     data = thumbnail(_scene(*size))
     picture = decode(data, ANY)
     assert (picture.media_type, (picture.width, picture.height)) == ("image/jpeg", wanted)
+
+
+# Enlarging
+
+
+@pytest.mark.parametrize(
+    ("sides", "made"),
+    [((150, 100), (450, 300)), ((100, 333), (300, 999)), ((299, 900), (300, 903))],
+)
+def test_a_picture_that_is_too_small_for_a_service_can_be_enlarged(
+    sides: tuple[int, int], made: tuple[int, int]
+) -> None:
+    service = SERVICES["product"]
+    larger = decode(enlarge(_file(_scene(*sides)), service), service)
+    assert (larger.width, larger.height) == made
+    shown = np.asarray(Image.fromarray(larger.rgb).resize(sides), np.int64)
+    assert np.abs(shown - _scene(*sides)).mean() < 3
+
+
+def test_a_picture_that_is_large_enough_stays_as_it_is() -> None:
+    data = _file(_scene(300, 400))
+    assert enlarge(data, SERVICES["product"]) == data
+    with pytest.raises(TusouError) as caught:
+        enlarge(b"text", SERVICES["product"])
+    assert caught.value.problem is Problem.IMAGE_FORMAT

@@ -71,6 +71,12 @@ def test_a_pack_without_its_model_is_refused(folder: Path) -> None:
         ("scores = [0.0", "scores = [2.0"),
         ("file = ", "fail = "),
         ("stretch = ", "stretch = -"),
+        ("stretch = 1.5", "stretch = nan"),
+        ("dimension = 384", "dimension = inf"),
+        ("size = 224", "size = 1000000"),
+        ("cosines = [-1.0", "cosines = [nan"),
+        ("scores = [0.0", "scores = [nan"),
+        ("cosines = [-1.0", 'cosines = ["-1"'),
     ],
 )
 def test_a_pack_with_something_wrong_is_refused(folder: Path, old: str, new: str) -> None:

@@ -5,26 +5,43 @@ import json
 import click
 
 from tusou.cli import command
-from tusou.runtime import Office
+from tusou.runtime import Office, Standing
 from tusou.services import SERVICES
 from tusou.settings import Settings
 
 
 @click.group()
 def library() -> None:
-    """Create and list libraries."""
+    """Create and list libraries, and move them to other model packs."""
 
 
 @library.command()
 @click.argument("app_id", type=int)
 @click.argument("service", type=click.Choice([*SERVICES, "all"]))
+@click.option("--pack", help="Model pack that fills it, by name or id [TUSOU_PACK, base].")
 @command
-def create(settings: Settings, app_id: int, service: str) -> None:
+def create(settings: Settings, app_id: int, service: str, pack: str | None) -> None:
     """Make APP_ID's library for SERVICE, or for all five."""
     with Office(settings) as office:
         for name in SERVICES if service == "all" else [service]:
-            row = office.create_library(app_id, name)
+            row = office.create_library(app_id, name, pack)
             click.echo(f"library for {name} made, for up to {row.capacity:,} pictures")
+
+
+@library.command()
+@click.argument("app_id", type=int)
+@click.argument("service", type=click.Choice(list(SERVICES)))
+@click.option("--pack", required=True, help="Model pack to move to; the library's own: stay.")
+@command
+def move(settings: Settings, app_id: int, service: str, pack: str) -> None:
+    """Let the server move APP_ID's library for SERVICE to another model pack.
+
+    Its pictures are embedded anew in the background; then searches change over all at once.
+    `tusou library list` shows how far it is.
+    """
+    with Office(settings) as office:
+        chosen = office.move_library(app_id, service, pack)
+    click.echo(f"the running server, or the next one that runs, moves it to {chosen}")
 
 
 @library.command("list")
@@ -39,19 +56,38 @@ def create(settings: Settings, app_id: int, service: str) -> None:
 def list_(settings: Settings, as_json: bool, unused: int | None) -> None:
     """List all libraries with their size and capacity."""
     with Office(settings) as office:
-        rows = office.registry.list() if unused is None else office.unused_libraries(unused)
+        rows = office.standings()
+        if unused is not None:
+            wanted = office.unused_libraries(unused)
+            rows = [row for row in rows if row.library in wanted]
     if as_json:
-        facts = [
-            {
-                "app_id": str(row.app_id),
-                "service": row.service,
-                "size": row.size,
-                "capacity": row.capacity,
-                "pack": row.pack,
-            }
-            for row in rows
-        ]
-        click.echo(json.dumps(facts))
+        click.echo(json.dumps([_facts(row) for row in rows]))
         return
     for row in rows:
-        click.echo(f"{row.app_id}  {row.service:<12}  {row.size:,} of {row.capacity:,}  {row.pack}")
+        own = row.library
+        click.echo(
+            f"{own.app_id}  {own.service:<12}  {own.size:,} of {own.capacity:,}  "
+            f"{own.pack}{_progress(row)}"
+        )
+
+
+def _facts(row: Standing) -> dict[str, object]:
+    own, move = row
+    return {
+        "app_id": str(own.app_id),
+        "service": own.service,
+        "size": own.size,
+        "capacity": own.capacity,
+        "pack": own.pack,
+        "move": move and {"pack": move.pack, "done": move.done, "problem": move.problem},
+    }
+
+
+def _progress(row: Standing) -> str:
+    own, move = row
+    if move is None:
+        return ""
+    if move.pack == own.pack:
+        return "  (deleting vectors of other packs)"
+    stuck = f"; stopped: {move.problem}" if move.problem else ""
+    return f"  (moving to {move.pack}: {move.done:,} of {own.size:,}{stuck})"

@@ -83,6 +83,27 @@ def thumbnail(rgb: Rgb, side: int = 320) -> bytes:
     return file.getvalue()
 
 
+def enlarge(data: bytes, service: Service) -> bytes:
+    """Enlarge a picture that is smaller than `service` takes, as a JPEG file; others as they are.
+
+    Raises:
+        TusouError: IMAGE_FORMAT, it is no picture.
+    """
+    try:
+        with Image.open(BytesIO(data)) as image:
+            shortest = min(image.size)
+            if shortest >= service.shortest_side:
+                return data
+            factor = service.shortest_side / shortest
+            sides = [max(service.shortest_side, round(side * factor)) for side in image.size]
+            file = BytesIO()
+            larger = image.convert("RGB").resize((sides[0], sides[1]), Image.Resampling.BICUBIC)
+            larger.save(file, "JPEG", quality=95)
+            return file.getvalue()
+    except _BROKEN as error:
+        raise TusouError(Problem.IMAGE_FORMAT, "not a picture") from error
+
+
 def _check_size(width: int, height: int, service: Service) -> None:
     shortest, longest = sorted((width, height))
     if shortest < service.shortest_side:

@@ -1,65 +1,70 @@
 """All libraries of a server: opened from SQL, found by application and service."""
 
+import logging
 import threading
-from collections.abc import Mapping
 
-from tusou.errors import Problem, TusouError
+from tusou.errors import TusouError
 from tusou.library.library import Library, Tools
-from tusou.library.pipelines import Pipeline
+from tusou.library.models import Models
 from tusou.services import SERVICES
 from tusou.storage.database import Database
 from tusou.storage.items import Items, LibraryRow, Registry
+
+_log = logging.getLogger(__name__)
 
 
 class Catalogue:
     """Opens libraries on first use; one that another process created is found too."""
 
-    def __init__(
-        self, database: Database, pipelines: Mapping[str, Pipeline], pack: str, tools: Tools
-    ) -> None:
+    def __init__(self, database: Database, models: Models, tools: Tools) -> None:
         self._database = database
         self._registry = Registry(database)
-        self._pipelines = pipelines
-        self._pack = pack
+        self._models = models
         self._tools = tools
         self._open: dict[int, Library] = {}
         self._opening = threading.Lock()
 
     def open_all(self) -> None:
-        """Load every library's index, so that the first requests need not wait for it."""
+        """Load every library's index, so that the first requests need not wait for it.
+
+        One that cannot be loaded is passed over; it is tried again when it is asked for.
+        """
         for row in self._registry.list():
-            self._library(row)
+            try:
+                self.open(row)
+            except TusouError as error:
+                _log.warning("%s of application %d: %s", row.service, row.app_id, error.message)
 
     def library(self, app_id: int, service: str) -> Library:
         """The application's library for a service.
 
         Raises:
-            TusouError: NO_LIBRARY; UNAVAILABLE, another model filled it.
+            TusouError: NO_LIBRARY; UNAVAILABLE, the model pack that filled it is not installed.
         """
-        return self._library(self._registry.get(app_id, service))
+        return self.open(self._registry.get(app_id, service))
+
+    def open(self, row: LibraryRow) -> Library:
+        """The library of a row.
+
+        Raises:
+            TusouError: UNAVAILABLE, the model pack that filled it is not installed.
+        """
+        library = self._open.get(row.id)
+        if library is not None:
+            return library
+        with self._opening:
+            if row.id not in self._open:
+                # The row may be older than a move that was made meanwhile.
+                now = self._registry.get(row.app_id, row.service)
+                self._open[row.id] = Library(
+                    SERVICES[row.service],
+                    self._models.get(now.pack),
+                    Items(self._database, row.id),
+                    self._tools,
+                )
+            return self._open[row.id]
 
     def close(self) -> None:
         """Close all libraries."""
         for library in self._open.values():
             library.close()
-
-    def _library(self, row: LibraryRow) -> Library:
-        library = self._open.get(row.id)
-        if library is not None:
-            return library
-        if row.pack != self._pack:
-            raise TusouError(
-                Problem.UNAVAILABLE,
-                f"the library was filled by the model {row.pack}; this server runs {self._pack}",
-            )
-        with self._opening:
-            if row.id not in self._open:
-                service = SERVICES[row.service]
-                self._open[row.id] = Library(
-                    service,
-                    self._pack,
-                    Items(self._database, row.id),
-                    self._pipelines[service.pipeline],
-                    self._tools,
-                )
-            return self._open[row.id]

@@ -2,21 +2,24 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tusou.errors import Problem, TusouError
 from tusou.images.decode import decode, thumbnail
 from tusou.images.fetch import Fetcher
-from tusou.index.base import VectorIndex, WordIndex
+from tusou.index.base import WordIndex
 from tusou.library.indexes import Indexes
-from tusou.library.pipelines import Pipeline, Ranked
+from tusou.library.models import Model, View
+from tusou.library.moving import Move
+from tusou.library.pipelines import Ranked
 from tusou.services import Service
 from tusou.storage.blobs import Blobs, new_name
 from tusou.storage.items import Items, NewItem
+from tusou.storage.moves import NextVectors
 from tusou.types import (
     ClassFilter,
     ContSign,
@@ -27,6 +30,7 @@ from tusou.types import (
     Picture,
     Source,
     Url,
+    Vector,
 )
 from tusou.vision import keypoints, sketch
 
@@ -42,7 +46,6 @@ class Tools:
     fetcher: Fetcher
     blobs: Blobs
     store_originals: bool
-    make_vectors: Callable[[], VectorIndex]
     make_words: Callable[[], WordIndex]
 
 
@@ -54,19 +57,21 @@ class Library:
     features computed outside the lock.
     """
 
-    def __init__(
-        self, service: Service, pack: str, items: Items, pipeline: Pipeline, tools: Tools
-    ) -> None:
+    def __init__(self, service: Service, model: Model, items: Items, tools: Tools) -> None:
         self.service = service
-        self._pack = pack
         self._items = items
-        self._pipeline = pipeline
         self._tools = tools
         self._changes = threading.Lock()
-        self._indexes = self._load()
+        self._move: Move | None = None
+        self._view = self._load(model)
 
     def __len__(self) -> int:
-        return len(self._indexes)
+        return len(self._view.indexes)
+
+    @property
+    def pack(self) -> str:
+        """The id of the model pack that pictures are seen by."""
+        return self._view.model.pack
 
     def add(self, source: bytes | Url, brief: str, classes: tuple[int, int]) -> ContSign:
         """Add a picture; on disk when this returns, and found by every later search.
@@ -76,11 +81,14 @@ class Library:
         """
         picture = self._take(source)
         self._items.require_absent(picture.sign)
-        features = self._pipeline.features(picture)
+        view, move = self._view, self._move
+        features = view.pipeline.features(picture)
+        seen = {view.model.pack: features.vector} | (move.see(picture) if move else {})
         blob = self._keep(picture)
         try:
-            item = _new_item(picture, features, self._pack, brief, classes, blob)
-            self._insert(item, features)
+            self._insert(
+                _new_item(picture, features, seen, brief, classes, blob), picture, features
+            )
         except BaseException:
             self._discard(blob)
             raise
@@ -95,10 +103,11 @@ class Library:
             TusouError: what is wrong with the picture.
         """
         picture = self._take(source)
-        features = self._pipeline.query(picture)
+        view = self._view
+        features = view.pipeline.query(picture)
         last = min(first + count, self.service.most_results)
         load = self._items.local_features
-        ranked = self._pipeline.rank(features, self._indexes, last, classes, load)
+        ranked = view.pipeline.rank(features, view.indexes, last, classes, load)
         ranked = self._put_itself_first(picture.sign, ranked, classes)
         has_more = len(ranked) > last < self.service.most_results
         return Page(self._hits(ranked[first:last]), has_more)
@@ -116,9 +125,10 @@ class Library:
         same = self._items.find(sign)
         if same is None:
             raise TusouError(Problem.ITEM_MISSING, str(sign))
-        features = self._pipeline.query(self._take(source))
+        pipeline = self._view.pipeline
+        features = pipeline.query(self._take(source))
         key = same[0]
-        return self._pipeline.explain(features, self._items.local_features([key]).get(key))
+        return pipeline.explain(features, self._items.local_features([key]).get(key))
 
     def delete(self, source: Source) -> None:
         """Delete a picture, or those of a list that are there; gone when this returns.
@@ -129,7 +139,8 @@ class Library:
         signs = self._signs(source)
         with self._changes:
             removed = self._items.delete(signs)
-            self._follow(lambda: self._indexes.remove(np.array([row.id for row in removed])))
+            keys = [row.id for row in removed]
+            self._follow(keys, lambda indexes: indexes.remove(np.array(keys)))
         for row in removed:
             self._discard(row.blob)
 
@@ -144,17 +155,63 @@ class Library:
         (sign,) = self._signs(source)
         with self._changes:
             key, now = self._items.update(sign, brief, classes)
-            self._follow(lambda: self._indexes.reclass(np.array([key]), np.array([now], np.uint16)))
+            row = np.array([now], np.uint16)
+            self._follow([key], lambda indexes: indexes.reclass(np.array([key]), row))
+
+    def move(
+        self,
+        model: Model,
+        next_vectors: NextVectors,
+        rest: Callable[[float], bool],
+        switch: Callable[[], bool],
+    ) -> bool:
+        """Move to another model pack while everything goes on; searches see it all at once.
+
+        Args:
+            model: The pack.
+            next_vectors: Its rows for this library.
+            rest: Is told after each batch how long it took; False: break off.
+            switch: Makes the pack the library's own in SQL; False: break off.
+
+        Returns:
+            Whether it is done. What was done by then is not done again next time.
+
+        Raises:
+            RuntimeError: a picture cannot be embedded by this pack.
+            TusouError: UNAVAILABLE or OVERLOADED, not now.
+        """
+        move = Move(model, self.service, self._items, next_vectors, self._tools.blobs)
+        self._move = move  # from here on new pictures get vectors of both packs
+        try:
+            return move.catch_up(rest) and self._exchange(move, switch)
+        finally:
+            if not move.in_doubt:
+                self._move = None
 
     def close(self) -> None:
         """Stop the index's background work."""
-        self._indexes.close()
+        self._view.indexes.close()
 
-    def _load(self) -> Indexes:
-        words = self._tools.make_words() if self._pipeline.by_words else None
-        indexes = Indexes(self._tools.make_vectors(), words)
-        indexes.load(self._items, self._pack)
-        return indexes
+    def _exchange(self, move: Move, switch: Callable[[], bool]) -> bool:
+        with ExitStack() as undo:
+            vectors = move.build()
+            undo.callback(vectors.close)
+            with self._changes:
+                if not (move.complete(vectors) and move.settle(switch)):
+                    return False
+                stale = self._view
+                indexes = Indexes(vectors, stale.indexes.words)
+                self._view = View(move.model, move.pipeline, indexes)
+            undo.pop_all()
+        stale.indexes.vectors.close()
+        return True
+
+    def _load(self, model: Model) -> View:
+        pipeline = model.pipelines[self.service.pipeline]
+        words = self._tools.make_words() if pipeline.by_words else None
+        indexes = Indexes(model.make_vectors(), words)
+        indexes.load(self._items, model.pack)
+        return View(model, pipeline, indexes)
 
     def _take(self, source: bytes | Url) -> Picture:
         data = source if isinstance(source, bytes) else self._tools.fetcher.fetch(source)
@@ -163,19 +220,33 @@ class Library:
     def _signs(self, source: Source) -> Sequence[ContSign]:
         return source if isinstance(source, tuple) else (self._take(source).sign,)
 
-    def _insert(self, item: NewItem, features: Features) -> None:
+    def _insert(self, item: NewItem, picture: Picture, features: Features) -> None:
         with self._changes:
-            key = self._items.insert(item)
-            self._follow(lambda: self._indexes.add(key, features, item.classes))
+            vectors = self._wanted(item.vectors, picture)
+            features = replace(features, vector=vectors[self.pack])
+            key = self._items.insert(replace(item, vectors=vectors))
+            self._follow([key], lambda indexes: indexes.add(key, features, item.classes))
 
-    def _follow(self, change: Callable[[], None]) -> None:
+    def _wanted(self, seen: Mapping[str, Vector], picture: Picture) -> dict[str, Vector]:
+        """Vectors by the packs that count now; while it was seen, the library may have moved."""
+        move = self._move
+        packs = {self.pack} | ({move.model.pack} if move else set())
+        vectors = {pack: vector for pack, vector in seen.items() if pack in packs}
+        if self.pack not in vectors:
+            vectors[self.pack] = self._view.pipeline.embed(picture)
+        return vectors
+
+    def _follow(self, keys: Sequence[int], change: Callable[[Indexes], None]) -> None:
         """Bring the index after SQL; an index that cannot follow is made anew from SQL."""
+        move = self._move
+        if move is not None:
+            move.note(keys)
         try:
-            change()
+            change(self._view.indexes)
         except Exception:
             _log.exception("the index could not follow a change and is loaded anew")
-            stale, self._indexes = self._indexes, self._load()
-            stale.close()
+            stale, self._view = self._view, self._load(self._view.model)
+            stale.indexes.close()
 
     def _put_itself_first(
         self, sign: ContSign, ranked: list[Ranked], classes: ClassFilter | None
@@ -216,7 +287,7 @@ class Library:
 def _new_item(
     picture: Picture,
     features: Features,
-    pack: str,
+    vectors: Mapping[str, Vector],
     brief: str,
     classes: tuple[int, int],
     blob: str,
@@ -231,8 +302,7 @@ def _new_item(
         length=len(picture.data),
         width=picture.width,
         height=picture.height,
-        pack=pack,
-        vector=features.vector,
+        vectors=vectors,
         keypoints=None if points is None else keypoints.pack(points),
         words=features.words,
         sketch=None if drawn is None else sketch.pack(drawn),

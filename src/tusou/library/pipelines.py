@@ -42,6 +42,14 @@ class Pipeline(Protocol):
         """
         ...
 
+    def embed(self, picture: Picture) -> Vector:
+        """See only what depends on the model pack: the vector that `features` has.
+
+        Raises:
+            TusouError: IMAGE_UNUSABLE, there is nothing to see.
+        """
+        ...
+
     def query(self, picture: Picture) -> Features:
         """See a picture that is asked about; likewise.
 
@@ -84,7 +92,11 @@ class EmbeddingPipeline:
 
     def features(self, picture: Picture) -> Features:
         """Embed the whole picture."""
-        return Features(_embed(self._embedder, picture))
+        return Features(self.embed(picture))
+
+    def embed(self, picture: Picture) -> Vector:
+        """Embed the whole picture."""
+        return _embed(self._embedder, picture)
 
     def query(self, picture: Picture) -> Features:
         """Embed the whole picture."""
@@ -141,12 +153,16 @@ class LocalPipeline:
         """Embed the picture, and take its keypoints, their words and a sketch."""
         return self._see(picture, keypoints.LIMIT)
 
+    def embed(self, picture: Picture) -> Vector:
+        """Embed the picture; keypoints are the same for every pack."""
+        return _embed(self._embedder, picture)
+
     def query(self, picture: Picture) -> Features:
         """See it the same way, with as many keypoints as a query may have."""
         return self._see(picture, self._points)
 
     def _see(self, picture: Picture, limit: int) -> Features:
-        vector = _embed(self._embedder, picture)
+        vector = self.embed(picture)
         points, drawn = keypoints.extract(picture.rgb, limit), sketch.draw(picture.rgb)
         if len(points) < geometry.LEAST and sketch.is_blank(drawn):
             raise TusouError(Problem.IMAGE_UNUSABLE, "the picture shows hardly anything")

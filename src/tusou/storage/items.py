@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -15,6 +15,9 @@ from tusou.storage.tables import items, keypoints, libraries, vectors, words
 from tusou.types import Classes, ContSign, Keys, Vector, Vectors, Words
 
 _SCAN_ROWS = 20_000
+
+VectorRows = tuple[Keys, Vectors, Classes]
+"""Pictures' numbers [N], vectors [N × D] and classes [N × 2]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,8 @@ class NewItem:
     """Bytes of the file."""
     width: int
     height: int
-    pack: str
-    vector: Vector
+    vectors: Mapping[str, Vector]
+    """By the id of the model pack: the library's, and that to which it is being moved."""
     keypoints: bytes | None
     sketch: bytes | None
     words: Words | None
@@ -181,14 +184,7 @@ class Items:
                     )
                     .returning(items.c.id)
                 ).one()
-                connection.execute(
-                    insert(vectors).values(
-                        item_id=key,
-                        pack=item.pack,
-                        library_id=self._library_id,
-                        vector=item.vector.astype("<f2").tobytes(),
-                    )
-                )
+                connection.execute(insert(vectors), self._vector_rows(key, item.vectors))
                 if item.keypoints is not None:
                     connection.execute(
                         insert(keypoints).values(
@@ -287,7 +283,7 @@ class Items:
             rows = connection.execute(select(keypoints).where(keypoints.c.item_id.in_(keys)))
             return {row.item_id: LocalFeatures(row.keypoints, row.sketch) for row in rows}
 
-    def scan(self, pack: str) -> Iterator[tuple[Keys, Vectors, Classes]]:
+    def scan(self, pack: str) -> Iterator[VectorRows]:
         """All numbers, vectors and classes, in portions and in one consistent view."""
         query = (
             select(vectors.c.item_id, vectors.c.vector, items.c.class1, items.c.class2)
@@ -297,13 +293,7 @@ class Items:
         with self._database.read() as connection:
             result = connection.execution_options(yield_per=_SCAN_ROWS).execute(query)
             for rows in result.partitions():
-                keys, data, first, second = zip(*rows, strict=True)
-                raw = np.frombuffer(b"".join(data), dtype="<f2").reshape(len(keys), -1)
-                yield (
-                    np.array(keys, np.int64),
-                    raw.astype(np.float32),
-                    np.array([first, second], np.uint16).T,
-                )
+                yield vector_rows(rows)
 
     def scan_words(self) -> Iterator[tuple[Keys, list[Words], Classes]]:
         """All numbers, words and classes, in portions and in one consistent view."""
@@ -339,6 +329,17 @@ class Items:
         with self._database.write() as connection:
             connection.execute(insert(words), self._word_rows(found.items()))
 
+    def _vector_rows(self, key: int, found: Mapping[str, Vector]) -> list[dict[str, object]]:
+        return [
+            {
+                "item_id": key,
+                "pack": pack,
+                "library_id": self._library_id,
+                "vector": vector_bytes(vector),
+            }
+            for pack, vector in found.items()
+        ]
+
     def _word_rows(self, found: Iterable[tuple[int, Words]]) -> list[dict[str, object]]:
         return [
             {
@@ -351,6 +352,22 @@ class Items:
 
     def _is(self, sign: ContSign):  # type: ignore[no-untyped-def]  # SQLAlchemy's own type is private
         return (items.c.library_id == self._library_id) & (items.c.sign == int(sign))
+
+
+def vector_bytes(vector: Vector) -> bytes:
+    """A vector as SQL keeps it."""
+    return vector.astype("<f2").tobytes()
+
+
+def vector_rows(rows: Sequence[Sequence[Any]]) -> VectorRows:
+    """Take rows of number, vector and two classes apart into columns; one or more rows."""
+    keys, data, first, second = zip(*rows, strict=True)
+    raw = np.frombuffer(b"".join(data), dtype="<f2").reshape(len(keys), -1)
+    return (
+        np.array(keys, np.int64),
+        raw.astype(np.float32),
+        np.array([first, second], np.uint16).T,
+    )
 
 
 def _word_bytes(bag: Words) -> bytes:

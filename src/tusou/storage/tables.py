@@ -104,6 +104,15 @@ vectors = Table(
     Column("vector", LargeBinary, nullable=False),  # D little-endian float16
     Index(None, "library_id"),
 )
+# Libraries on their way to another pack. Where it is the library's own: only tidying is left.
+moves = Table(
+    "moves",
+    metadata,
+    Column("library_id", _Id, ForeignKey("libraries.id"), primary_key=True, autoincrement=False),
+    Column("pack", Text, nullable=False),
+    Column("problem", Text, nullable=False),  # why it rests; empty: it goes on
+    Column("started", BigInteger, nullable=False),
+)
 words = Table(
     "words",
     metadata,

@@ -148,7 +148,7 @@ def score(points: int, support: float, even: float = EVEN) -> float:
     ======  =======  =====
     """
     odds = (points * support**2 * min(points / ENOUGH, 1) ** 1.5 / even) ** 2
-    return round(odds / (1 + odds), 6)
+    return float(round(odds / (1 + odds), 6))
 
 
 def _sides(query: Keypoints) -> tuple[Side, Side]:

@@ -4,6 +4,7 @@ The model takes pictures as [N × S × S × 3] unsigned bytes, red, green, blue,
 [N × D] floats of unit length; everything between, normalisation too, is inside its graph.
 """
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,12 @@ import numpy as np
 
 BUNDLED = Path(__file__).parent / "models"
 """The packs that ship with the package, one folder each."""
+DESCRIPTION = "pack.toml"
+CARD = "CARD.md"
+PAPERS = (CARD, "LICENSE", "NOTICE")
+"""What a pack may have beside its description and its model."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # becomes the name of a folder or a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,8 @@ class Calibration:
     def __post_init__(self) -> None:
         if len(self.cosines) != len(self.scores) or len(self.cosines) < 2:
             raise ValueError("a calibration needs as many scores as cosines, two or more")
-        if (np.diff(self.cosines) <= 0).any() or (np.diff(self.scores) < 0).any():
+        # So asked that what is not a number does not pass either.
+        if not ((np.diff(self.cosines) > 0).all() and (np.diff(self.scores) >= 0).all()):
             raise ValueError("a calibration must rise")
         if self.scores[0] < 0 or self.scores[-1] != 1:
             raise ValueError("a calibration's scores must lie in 0–1 and end at 1")
@@ -58,6 +66,12 @@ class Pack:
         """`name@version`, which a library remembers of the pack that filled it."""
         return f"{self.name}@{self.version}"
 
+    @property
+    def card(self) -> str:
+        """The model card; empty where there is none."""
+        file = self.folder / CARD
+        return file.read_text("utf-8") if file.is_file() else ""
+
 
 def read(folder: Path) -> Pack:
     """Read the pack in `folder`.
@@ -66,9 +80,26 @@ def read(folder: Path) -> Pack:
         ValueError: no `pack.toml`, no model, or something in it is missing or wrong.
     """
     try:
-        return _parse(folder, tomllib.loads((folder / "pack.toml").read_text("utf-8")))
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{folder} is not a model pack: {error!r}") from error
+        pack = parse(folder, (folder / DESCRIPTION).read_text("utf-8"))
+        if pack.model.is_symlink() or not pack.model.is_file():
+            raise ValueError(f"there is no {pack.model.name}")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder} is not a model pack: {error}") from error
+    return pack
+
+
+def parse(folder: Path, text: str) -> Pack:
+    """Read a pack's description; its model need not be in `folder` yet.
+
+    Raises:
+        ValueError: something is missing or wrong.
+    """
+    try:
+        return _parse(folder, tomllib.loads(text))
+    except KeyError as error:
+        raise ValueError(f"{DESCRIPTION} does not say {error}") from error
+    except (TypeError, OverflowError) as error:
+        raise ValueError(f"{DESCRIPTION} has a value of another kind: {error}") from error
 
 
 def bundled() -> dict[str, Pack]:
@@ -78,22 +109,29 @@ def bundled() -> dict[str, Pack]:
 
 
 def _parse(folder: Path, table: dict[str, Any]) -> Pack:
-    model = folder / table["model"]["file"]
-    if model.parent != folder or not model.is_file():
-        raise ValueError(f"there is no {model.name}")
-    dimension, size = int(table["model"]["dimension"]), int(table["model"]["size"])
-    stretch = float(table["model"]["stretch"])
-    if min(dimension, size, stretch) < 1:
-        raise ValueError("dimension, size and stretch must be 1 or more")
+    model, score = table["model"], table["score"]
+    name, version, file = (
+        _plain(text) for text in (table["name"], table["version"], model["file"])
+    )
+    dimension, size, stretch = int(model["dimension"]), int(model["size"]), float(model["stretch"])
+    if not (1 <= dimension <= 1 << 14 and 1 <= size <= 1 << 12 and stretch >= 1):
+        raise ValueError("dimension, size and stretch must be 1 or more, and not beyond all sense")
     return Pack(
         folder=folder,
-        name=table["name"],
-        version=table["version"],
-        licence=table["licence"],
-        source=table["source"],
-        model=model,
+        name=name,
+        version=version,
+        licence=str(table["licence"]),
+        source=str(table["source"]),
+        model=folder / file,
         dimension=dimension,
         size=size,
         stretch=stretch,
-        calibration=Calibration(tuple(table["score"]["cosines"]), tuple(table["score"]["scores"])),
+        calibration=Calibration(tuple(score["cosines"]), tuple(score["scores"])),
     )
+
+
+def _plain(text: object) -> str:
+    """Refuse what could lead out of a folder when it becomes part of a path."""
+    if not isinstance(text, str) or _NAME.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is no plain name: letters, digits, '.', '_' and '-'")
+    return text
