@@ -121,7 +121,9 @@ class Office:
         """
         from tusou.vision import install
 
-        return install.add(source, self.shelf, self.settings.hub)
+        added = install.add(source, self.shelf, self.settings.hub)
+        self._note("pack.add", source=source, packs=[pack.id for pack in added])
+        return added
 
     def remove_pack(self, name: str) -> Pack:
         """Delete a model pack that was added.
@@ -135,7 +137,13 @@ class Office:
             named = ", ".join(f"{row.app_id} {row.service}" for row in users)
             raise ValueError(f"{pack.id} is used by libraries: {named}")
         self.shelf.remove(pack)
+        self._note("pack.remove", pack=pack.id)
         return pack
+
+    def _note(self, act: str, **facts: object) -> None:
+        """Write an act down that changed files: after it, for there is no transaction to share."""
+        with self.database.write() as connection:
+            self.audit.note(connection, act, None, **facts)
 
     def unused_libraries(self, days: int) -> list[LibraryRow]:
         """Libraries that nothing was added to and nobody searched for so many days.

@@ -76,6 +76,27 @@ def test_a_pack_that_nobody_uses_can_be_removed(tmp_path: Path) -> None:
     assert "no model pack tiny" in refused(tmp_path / "data", "model", "card", "tiny")
 
 
+def test_what_is_done_to_packs_is_in_the_record(tmp_path: Path) -> None:
+    data, source = tmp_path / "data", make_pack(tmp_path / "source")
+    told(data, "model", "add", source)
+    keys = json.loads(told(data, "app", "create", "shop", "--json"))
+    told(data, "library", "create", keys["app_id"], "similar")
+    told(data, "library", "move", keys["app_id"], "similar", "--pack", "tiny")
+    refused(data, "model", "remove", "tiny")
+    base = json.loads(told(data, "library", "list", "--json"))[0]["pack"]
+    told(data, "library", "move", keys["app_id"], "similar", "--pack", base)
+    told(data, "model", "remove", "tiny")
+    acts = [row["act"] for row in json.loads(told(data, "audit", "--json"))]
+    assert acts == [
+        "pack.add",
+        "app.create",
+        "library.create",
+        "library.move",
+        "library.move",
+        "pack.remove",
+    ]
+
+
 def test_a_pack_comes_from_the_hub_that_the_settings_name(tmp_path: Path) -> None:
     files = {file.name: file.read_bytes() for file in make_pack(tmp_path / "source").iterdir()}
     with Hub({"some/tiny": files}) as hub:

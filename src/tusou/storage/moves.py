@@ -46,11 +46,15 @@ class Moves:
         self._database = database
 
     def start(
-        self, library_id: int, pack: str, note: Callable[[Connection], None] | None = None
+        self,
+        library_id: int,
+        pack: str,
+        also: Callable[[Connection], None] = lambda _: None,
     ) -> None:
         """Ask for a move; one that was asked for before is forgotten, or tried again.
 
-        To the pack that the library has: call its move off. `note` joins the transaction.
+        To the pack that the library has: call its move off. `also` writes what must be written in
+        the same transaction.
 
         Raises:
             ValueError: the library has this pack and is not being moved; or some of its pictures
@@ -68,8 +72,7 @@ class Moves:
                     library_id=library_id, pack=pack, problem="", started=int(time.time())
                 )
             )
-            if note is not None:
-                note(connection)
+            also(connection)
 
     def list(self) -> list[MoveRow]:
         """All moves, with their progress."""
