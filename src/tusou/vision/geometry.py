@@ -59,9 +59,9 @@ EVEN: Final = 0.27
 matches among 15,000 pairs of other pictures, most pairs of one kind, weighted 10 : 1. The fit's own
 .18 is raised so that the best pair of strangers stays out."""
 ENOUGH: Final = 30
-"""Fewer points than these count less: whatever came back in 10,000 searches for pictures that were
-not there (`benchmarks/strangers.py`) had 4 to 15, in a corner or in lettering that has its letters
-anywhere. Of 672 copies two had so few."""
+"""Fewer points than these count less where one picture is a small part of the other: whatever came
+back in 10,000 searches for pictures that were not there (`benchmarks/strangers.py`) had 4 to 15,
+in a corner or in lettering, and showed less than a quarter of one of the two."""
 EVEN_FOR_PAGES: Final = 0.05
 """The same for a photo, with hands and glare, of a page that is expected to be there: less of it
 can be confirmed, and pages resemble each other less than goods in a shop window do
@@ -126,28 +126,30 @@ def verify(query: Keypoints, stored: Keypoints, even: float = EVEN) -> Match | N
     return _verify(_sides(query), stored, even)
 
 
-def score(points: int, support: float, even: float = EVEN) -> float:
+def score(points: int, support: float, overlap: float = 1.0, even: float = EVEN) -> float:
     """The probability that two pictures are the same.
 
     Args:
         points: how many confirmed pairs are also each other's nearest among all points; in a dense
             or repeated pattern most places have something alike, but rarely the most alike.
         support: the share of those that could be which were, 0–1.
+        overlap: the share of the one picture that the other shows, or of the other, if smaller.
         even: points × support² at which it is as likely as not, if there are `ENOUGH`.
 
-    ======  =======  =====
-    points  support  score
-    ======  =======  =====
-    430     1.00     1.000  the identical picture
-    140     .35      1.000  an easy photo of a page
-    25      .50      .997   a crop to a tenth of the area
-    20      .20      .722
-    30      .095     .500
-    15      .211     .433   the best of 10,000 searches for what is not there
-    28      .143     .785   two covers with the same logo
-    ======  =======  =====
+    ======  =======  =======  =====
+    points  support  overlap  score
+    ======  =======  =======  =====
+    400     1.00     1.00     1.000  the identical picture
+    140     .35      .40      1.000  an easy photo of a page
+    25      .50      .10      .997   a crop to a tenth of the area
+    20      .20      1.00     .898
+    20      .20      .10      .722
+    28      .143     .10      .785   two covers with the same logo
+    15      .211     .09      .433   the best of 10,000 searches for what is not there
+    ======  =======  =======  =====
     """
-    odds = (points * support**2 * min(points / ENOUGH, 1) ** 1.5 / even) ** 2
+    weight = max(min(points / ENOUGH, 1) ** 1.5, overlap)
+    odds = (points * support**2 * weight / even) ** 2
     return float(round(odds / (1 + odds), 6))
 
 
@@ -190,11 +192,11 @@ def _compare(
     if plane is None or len(pairs) < LEAST:
         return None
     points = len(set(map(tuple, pairs.tolist())) & set(map(tuple, mutual.tolist())))
-    probability = score(points, _support(source, target, plane, pairs), even)
+    shares = _overlap(plane, source.extent, target.extent)
+    probability = score(points, _support(source, target, plane, pairs), min(shares), even)
     if probability < VERIFIED:
         return None
     whole = _inverse(target.pixels) @ plane @ source.pixels
-    shares = _overlap(plane, source.extent, target.extent)
     return Match(
         homography=whole / whole[2, 2],
         query_points=query.points[pairs[:, 0]],
