@@ -1,42 +1,17 @@
 """Rows of libraries and pictures: each change is one transaction."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert
 
 from tusou.errors import Problem, TusouError
 from tusou.storage.database import Database
 from tusou.storage.items import Items, LibraryRow, NewItem, Registry, blob_names, count
-from tusou.storage.tables import apps
 from tusou.types import ContSign, Words
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'tusou.db'}")
-    database.migrate()
-    with database.write() as connection:
-        connection.execute(
-            insert(apps).values(
-                id=1,
-                name="a",
-                api_key="k",
-                secret=b"\0",
-                services="",
-                enabled=True,
-                deleted=False,
-                created=0,
-            )
-        )
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
 """Rows of moves, and of the vectors that a move makes."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -10,16 +7,6 @@ from tusou.storage.database import Database
 from tusou.storage.items import Items, LibraryRow, NewItem, Registry
 from tusou.storage.moves import MoveRow, Moves, NextVectors
 from tusou.types import ContSign, Vector
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'tusou.db'}")
-    database.migrate()
-    with database.write() as connection:
-        connection.exec_driver_sql("INSERT INTO apps VALUES (1, 'a', 'k', x'00', '', 1, 0, 0)")
-    yield database
-    database.close()
 
 
 def _unit(place: int, dimension: int = 8) -> Vector:
