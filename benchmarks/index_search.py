@@ -20,7 +20,6 @@ many queries all that passes is far away.
 """
 
 import argparse
-import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from memory import Peak, resident
 from tusou.index.embedded import EmbeddedIndex
 from tusou.types import Classes, ClassFilter, ClassTerm, Keys, Vectors
 
@@ -134,30 +134,6 @@ def recall(
         right = vectors[keys] @ query >= wanted[-1] - 1e-6
         parts.append(np.count_nonzero(right) / len(wanted))
     return min(1.0, float(np.mean(parts)))
-
-
-def resident() -> int:
-    """Bytes of this process in memory."""
-    pages = Path("/proc/self/statm").read_text().split()[1]
-    return int(pages) * 4096
-
-
-class Peak:
-    """Watches the highest memory while it is entered."""
-
-    def __enter__(self) -> "Peak":
-        self.bytes, self._done = resident(), threading.Event()
-        self._watch = threading.Thread(target=self._run)
-        self._watch.start()
-        return self
-
-    def _run(self) -> None:
-        while not self._done.wait(0.05):
-            self.bytes = max(self.bytes, resident())
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._watch.join()
 
 
 def fill(index: EmbeddedIndex, vectors: Vectors, classes: Classes) -> None:

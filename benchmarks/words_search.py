@@ -12,14 +12,13 @@ turned over with a probability of .15, and the others drawn anew.
 """
 
 import argparse
-import threading
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memory import Peak, resident
 from tusou.index.inverted import InvertedIndex
 from tusou.types import Classes, ClassFilter, ClassTerm, Keys, Words
 from tusou.vision.words import BITS, affinities
@@ -74,30 +73,6 @@ class Measured(NamedTuple):
     """Milliseconds of the searching thread alone: what counts on a busy machine."""
     ranks: list[int]
     """Where the picture that a query was made of came, from 0; 10⁹ where it did not."""
-
-
-def resident() -> int:
-    """Bytes of this process in memory."""
-    pages = Path("/proc/self/statm").read_text().split()[1]
-    return int(pages) * 4096
-
-
-class Peak:
-    """Watches the highest memory while it is entered."""
-
-    def __enter__(self) -> "Peak":
-        self.bytes, self._done = resident(), threading.Event()
-        self._watch = threading.Thread(target=self._run)
-        self._watch.start()
-        return self
-
-    def _run(self) -> None:
-        while not self._done.wait(0.05):
-            self.bytes = max(self.bytes, resident())
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._watch.join()
 
 
 def classify(count: int, dice: np.random.Generator) -> Classes:
