@@ -58,14 +58,14 @@ EVEN: Final = 0.27
 2,125 copies (crop, rotation, reduction, blur, photo …) of 100 pool pictures and to 122 chance
 matches among 15,000 pairs of other pictures, most pairs of one kind, weighted 10 : 1. The fit's own
 .18 is raised so that the best pair of strangers stays out."""
-ENOUGH: Final = 30
-"""Fewer points than these count less where one picture is a small part of the other: whatever came
-back in 10,000 searches for pictures that were not there (`benchmarks/strangers.py`) had 4 to 15,
-in a corner or in lettering, and showed less than a quarter of one of the two."""
 EVEN_FOR_PAGES: Final = 0.05
 """The same for a photo, with hands and glare, of a page that is expected to be there: less of it
 can be confirmed, and pages resemble each other less than goods in a shop window do
 (`benchmarks/page_photos.py`)."""
+ENOUGH: Final = 30
+"""Fewer points than these count less where one picture is a small part of the other: whatever came
+back in 10,000 searches for pictures that were not there (`benchmarks/strangers.py`) had 4 to 15,
+in a corner or in lettering, and showed less than a quarter of one of the two."""
 VERIFIED: Final = 0.5
 CERTAIN: Final = 0.99
 """At a higher score nobody looks whether the mirror image fits better."""

@@ -30,9 +30,9 @@ SMALL: Final = 100
 TINGE: Final = 8.0
 """Levels by which the colours of the fields may differ on average."""
 EVEN: Final = 0.9
-"""Correlation of fine structure at which a match is as likely as not. Of 19 million pairs of
-different pool pictures 18 of fashion and 124 others (most of them one texture in two versions) lie
-above it; of copies at a quarter of the size nine in ten do."""
+"""Correlation of fine structure at which a match is as likely as not. Of 16 million pairs of
+different pool pictures 120 match by it, 22 of them fashion, most others one texture in two
+versions; of 200 pictures reduced to a quarter of their size 92 % match the original."""
 _GREY: Final = np.array([0.299, 0.587, 0.114], np.float32)
 
 
