@@ -42,11 +42,12 @@ OWNERS = {
     "cryptography": ("accounts.secrets",),
     "fastapi": ("web.",),
     "fastapi_offline": ("web.app",),
-    "starlette": ("web.",),
+    "starlette": ("web.", "cli.listeners"),
     "anyio": ("web.",),
     "click": ("cli",),
     "threadpoolctl": ("runtime",),
-    "uvicorn": ("cli.serve",),
+    "uvicorn": ("cli.listeners",),
+    "google": ("web.private.",),
     "numpy": ("types", "vision.", "index.", "images.", "storage.items", "library."),
 }
 

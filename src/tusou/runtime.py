@@ -17,11 +17,13 @@ from tusou.accounts.prices import Prices
 from tusou.accounts.quotas import Quotas
 from tusou.accounts.secrets import Vault
 from tusou.accounts.signatures import Signatures
+from tusou.accounts.signups import Signups
 from tusou.accounts.statistics import last_calls
 from tusou.accounts.ticker import Ticker
 from tusou.accounts.tokens import Tokens
 from tusou.accounts.usage import Usage
 from tusou.errors import Problem, TusouError
+from tusou.services import Service
 from tusou.settings import Settings
 from tusou.storage.blobs import FolderBlobs
 from tusou.storage.database import Database
@@ -31,6 +33,7 @@ from tusou.vision.packs import Pack
 from tusou.vision.shelf import Shelf
 
 if TYPE_CHECKING:
+    from tusou.library.description import Description
     from tusou.library.models import Model
 
 _log = logging.getLogger(__name__)
@@ -59,6 +62,7 @@ class Office:
         self.database.migrate()
         self.audit = Audit(self.database)
         self.apps = Apps(self.database, Vault(settings.data / "secret.key"), self.audit)
+        self.signups = Signups(self.database, self.apps)
         self.plans = Plans.bundled()
         self.tokens = Tokens(self.database, self.apps)
         self.usage = Usage(self.database)
@@ -77,7 +81,7 @@ class Office:
             pack: The model pack that fills it, by name or id; by default that of the settings.
 
         Raises:
-            TusouError: APP_UNKNOWN, or ITEM_EXISTS.
+            TusouError: APP_UNKNOWN, or LIBRARY_EXISTS.
             ValueError: there is no such pack.
         """
         app, capacity = self.apps.get(app_id), self.settings.library_capacity
@@ -85,6 +89,18 @@ class Office:
         facts = {"service": service, "pack": chosen, "capacity": capacity}
         note = self.audit.noting("library.create", app.id, **facts)
         return self.registry.create(app.id, service, chosen, capacity, note)
+
+    def sign_up(self, name: str, service: str) -> LibraryRow:
+        """Make the library of a name of the private interface, and the application it belongs to.
+
+        Raises:
+            TusouError: LIBRARY_EXISTS; APP_GONE, the application of that name is disabled.
+        """
+        app = self.signups.find_or_create(name, service, self.plans.get(self.settings.plan))
+        if all(row.service != service for row in self.registry.list(app.id)):
+            # Before the library is there: a service that is unticked later stays so.
+            self.apps.tick(app.id, service)
+        return self.create_library(app.id, service)
 
     def move_library(self, app_id: int, service: str, pack: str) -> str:
         """Ask for a library to be moved to another pack, and tell its id; a server does it.
@@ -229,6 +245,13 @@ class Runtime(Office):
             self.ready = threading.Event()
             self._loader: threading.Thread | None = None
             self._undo = undo.pop_all()
+
+    def describe(self, data: bytes, service: Service, *, local: bool) -> "Description":
+        """See a picture by the pack of the settings; see `library.description.describe`."""
+        from tusou.library.description import describe
+
+        pack = self.shelf.find(self.settings.pack).id
+        return describe(data, service, self.models.get(pack), local=local)
 
     def start(self) -> None:
         """Load all libraries in the background, once; `ready` is set when that is done."""
