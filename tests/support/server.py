@@ -26,6 +26,11 @@ def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
+def _private(line: str) -> tuple[str, str]:
+    serves, _, address = line.removeprefix("private interface: ").strip().partition(" on ")
+    return serves, address
+
+
 @dataclass
 class Caller:
     """An application, calling with its token."""
@@ -70,6 +75,9 @@ class Server:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         self.address = line.partition("listening on ")[2].partition(" ")[0]
+        ports = (environ or {}).get("TUSOU_PRIVATE_PORTS", "")
+        self.private = dict(_private(self.process.stdout.readline()) for _ in ports.split(",") if _)
+        """Addresses of private ports by what they serve."""
         self.http = httpx.Client(base_url=self.address, timeout=60, trust_env=False)
         try:
             assert self.address, self.log.read_text()
