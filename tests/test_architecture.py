@@ -21,10 +21,11 @@ MAY_IMPORT = {
     "accounts": LEAVES | {"storage"},
     "library": LEAVES | {"images", "vision", "index", "storage"},
     "runtime": LEAVES | {"images", "vision", "index", "storage", "accounts", "library"},
+    "doctor": LEAVES | {"storage", "runtime"},
     "web": LEAVES | {"library", "accounts", "runtime"},
     # `serve` starts the web application, `eval` judges what libraries answer; nothing else of the
     # command line needs them.
-    "cli": LEAVES | {"runtime", "accounts", "library", "web"},
+    "cli": LEAVES | {"runtime", "doctor", "accounts", "library", "web"},
 }
 
 # A foreign library lives in the modules named here and nowhere else.
@@ -39,7 +40,7 @@ OWNERS = {
     "httpx": ("vision.hub",),
     "sqlalchemy": ("storage.", "accounts.", "library.feedback"),
     "alembic": ("storage.",),
-    "cryptography": ("accounts.secrets",),
+    "cryptography": ("accounts.secrets", "doctor"),
     "fastapi": ("web.",),
     "fastapi_offline": ("web.app",),
     "starlette": ("web.", "cli.listeners"),

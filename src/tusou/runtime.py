@@ -25,7 +25,7 @@ from tusou.accounts.usage import Usage
 from tusou.errors import Problem, TusouError
 from tusou.services import Service
 from tusou.settings import Settings
-from tusou.storage.blobs import FolderBlobs
+from tusou.storage.blobs import FolderBlobs, new_name
 from tusou.storage.database import Database
 from tusou.storage.items import LibraryRow, Registry
 from tusou.storage.moves import MoveRow, Moves
@@ -288,6 +288,39 @@ class Runtime(Office):
             sweep(self.database, self.blobs)
 
 
+def check_model(settings: Settings) -> str:
+    """Load the pack of the settings and let it see a picture; returns its id.
+
+    Raises:
+        ValueError: there is no such pack.
+        TusouError: it does not load, or does not run.
+    """
+    from tusou.vision.embed import Embedder
+
+    pack = Shelf(settings.packs_folder).find(settings.pack)
+    embedder = Embedder(pack)
+    try:
+        embedder.try_out()
+    finally:
+        embedder.close()
+    return pack.id
+
+
+def check_blobs(settings: Settings) -> None:
+    """Write a picture's bytes to the store, read them again, and delete them.
+
+    Raises:
+        TusouError: UNAVAILABLE; OSError or RuntimeError: what was wrong.
+    """
+    blobs, name, data = FolderBlobs(settings.data / "blobs"), new_name(), b"tusou doctor"
+    blobs.put(name, data)
+    try:
+        if blobs.get(name) != data:
+            raise RuntimeError("what was read is not what was written")
+    finally:
+        blobs.delete(name)
+
+
 def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
     """Open the pack of an id with everything that sees pictures by it.
 
@@ -324,6 +357,18 @@ def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
             make_vectors=lambda: EmbeddedIndex(embedder.dimension),
             close=undo.pop_all().close,
         )
+
+
+def is_served(settings: Settings) -> bool:
+    """Whether a server holds the folder."""
+    try:
+        with (settings.data / "server.lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _sole_server(settings: Settings) -> IO[str]:
