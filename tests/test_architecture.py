@@ -21,11 +21,12 @@ MAY_IMPORT = {
     "accounts": LEAVES | {"storage"},
     "library": LEAVES | {"images", "vision", "index", "storage"},
     "runtime": LEAVES | {"images", "vision", "index", "storage", "accounts", "library"},
+    "bundle": set[str](),
     "doctor": LEAVES | {"storage", "runtime"},
     "web": LEAVES | {"library", "accounts", "runtime"},
     # `serve` starts the web application, `eval` judges what libraries answer; nothing else of the
     # command line needs them.
-    "cli": LEAVES | {"runtime", "doctor", "accounts", "library", "web"},
+    "cli": LEAVES | {"runtime", "bundle", "doctor", "accounts", "library", "web"},
 }
 
 # A foreign library lives in the modules named here and nowhere else.

@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import ExitStack, suppress
 from functools import partial
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 from tusou.accounts.apps import Apps
@@ -304,6 +305,12 @@ def check_model(settings: Settings) -> str:
     finally:
         embedder.close()
     return pack.id
+
+
+def added_packs(settings: Settings) -> list[Path]:
+    """Folders of the model packs that did not come with the package."""
+    shelf = Shelf(settings.packs_folder)
+    return [pack.folder for pack in shelf.packs() if shelf.is_added(pack)]
 
 
 def check_blobs(settings: Settings) -> None:
