@@ -18,7 +18,11 @@ _names = itertools.count()
 def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Its ports are free ones, and serve what the manual's serve."""
     ports = "0=similar, 0=picturebook, 0=same_hq, 0=console"
-    environ = {"TUSOU_PRIVATE_PORTS": ports, "TUSOU_PRIVATE_KEY": KEY}
+    environ = {
+        "TUSOU_PRIVATE_PORTS": ports,
+        "TUSOU_PRIVATE_KEY": KEY,
+        "TUSOU_CLOSED_SERVICES": "materiel",
+    }
     running = Server(tmp_path_factory.mktemp("private") / "data", environ)
     yield running
     assert running.stop() == 0

@@ -170,7 +170,8 @@ def test_its_library_is_one_of_the_store(private: Server, program: Program) -> N
 
 
 def test_every_service_has_a_path_on_the_main_port(private: Server) -> None:
-    for service in SERVICES:
+    opened = [service for service in SERVICES if service != "materiel"]
+    for service in opened:
         program = Program(private.http, f"{private.address}/private/{service}", "everywhere")
         assert program("signup") == OK
         data = picture(2, 480, 400)
@@ -178,7 +179,15 @@ def test_every_service_has_a_path_on_the_main_port(private: Server) -> None:
         assert _briefs(program("search", image=data)) == [b64(service.encode())]
     with private.office() as office:
         (app,) = [app for app in office.apps.list() if app.name == "everywhere"]
-        assert app.services == tuple(SERVICES)
+        assert list(app.services) == opened
+
+
+def test_a_service_that_is_switched_off_says_so(private: Server) -> None:
+    program = Program(private.http, f"{private.address}/private/materiel", "closed")
+    for call in ("signup", "search", "snapshot"):
+        answer = program(call)
+        assert answer["err_no"] == 6
+        assert "materiel is switched off" in answer["err_msg"]
 
 
 def test_a_name_whose_application_was_deleted_can_sign_up_anew(

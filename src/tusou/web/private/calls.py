@@ -55,7 +55,7 @@ class Private:
                     return await self._sign_up(service, message)
                 return await self._call(request, service, call, message)
 
-            response = await self._serve(request, work)
+            response = await self._serve(request, service, work)
             self._count(request, service.name, call)
             return response
 
@@ -68,12 +68,15 @@ class Private:
                     _ANYBODY, lambda: classify(self._runtime, service, message)
                 )
 
-            return await self._serve(request, work)
+            return await self._serve(request, service, work)
 
         return endpoint
 
     async def _serve(
-        self, request: Request, work: Callable[[Message], Awaitable[Facts]]
+        self,
+        request: Request,
+        service: Service,
+        work: Callable[[Message], Awaitable[Facts]],
     ) -> Response:
         """Let in, read, work, answer; whatever goes wrong has its envelope."""
         try:
@@ -81,6 +84,8 @@ class Private:
                 self._gate.admit(request)
                 if not self._runtime.ready.is_set():
                     raise TusouError(Problem.UNAVAILABLE, "the server is starting")
+                if service.name in self._runtime.settings.closed_services:
+                    raise TusouError(Problem.MODULE_CLOSED, f"{service.name} is switched off")
                 with self._queue.body(bodies.body_size(request)):
                     message = Message.parse(await bodies.read_body(request))
                     request.state.note.update(inputs.sender(message))
