@@ -55,7 +55,14 @@ def test_words_and_keypoints_are_given_where_they_are_asked_for(private: Server)
     assert (version, width, height) == (1, 451, 300)  # of the picture, in pixels
     assert len(found[3]) == 11 + 38 * count
     assert len(found[2]) == 6 * count
-    assert len(keypoints.unpack(found[3])) == count
+    x, y, scale, angle, first = struct.unpack_from("<HHBBB", found[3], 11)  # as docs/private.md
+    points = keypoints.unpack(found[3])
+    assert len(points) == count
+    assert points.points[0] == pytest.approx([x / 65535 * 451 - 0.5, y / 65535 * 300 - 0.5])
+    assert points.scales[0] == pytest.approx(451 * 2 ** (scale / 16 - 14))
+    assert points.angles[0] == pytest.approx(angle * 2 * np.pi / 256)
+    steps = keypoints.projection().steps
+    assert points.descriptors[0, 0] == pytest.approx(((first >> 4) - 7.5) * steps[0])
     assert _features(private, CAT, " 3, 3") == {3: found[3]}
 
 
