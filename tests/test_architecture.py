@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "library": LEAVES | {"images", "vision", "index", "storage"},
     "runtime": LEAVES | {"images", "vision", "index", "storage", "accounts", "library"},
     "bundle": set[str](),
-    "doctor": LEAVES | {"storage", "runtime"},
+    "machine": set[str](),
+    "doctor": LEAVES | {"machine", "storage", "runtime"},
     "web": LEAVES | {"library", "accounts", "runtime"},
     # `serve` starts the web application, `eval` judges what libraries answer; nothing else of the
     # command line needs them.

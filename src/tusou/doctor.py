@@ -4,12 +4,10 @@ Each check looks at one thing, changes nothing that lasts, and says what it foun
 Chinese. It may run beside a server.
 """
 
-import ctypes
 import errno
 import os
 import platform
 import shutil
-import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +17,7 @@ from typing import Final, Literal
 
 from cryptography import x509
 
+from tusou import machine
 from tusou.errors import TusouError
 from tusou.runtime import Office, check_blobs, check_model, is_served
 from tusou.settings import Settings
@@ -33,7 +32,6 @@ says what they add."""
 _CERTIFICATE_DAYS: Final = 14
 _NEEDED_FLAGS: Final = {"x86_64": ("sse4_2", "popcnt"), "aarch64": ("asimd",)}
 _WANTED_FLAGS: Final = {"x86_64": ("avx2", "fma"), "aarch64": ()}
-_CLOCK_UNSYNCHRONISED: Final = 5  # TIME_ERROR of adjtimex(2)
 
 Level = Literal["ok", "warning", "problem"]
 
@@ -96,7 +94,7 @@ def ports(settings: Settings) -> Iterator[Finding]:
     ]
     for host, port, variable in wanted:
         subject = Words(f"port {port}", f"端口 {port}")
-        error = _bind(host, port)
+        error = machine.bind(host, port)
         if error is None:
             yield Finding(subject, "ok", Words(f"free on {host}", f"{host} 上空闲"))
         elif error == errno.EADDRINUSE and is_served(settings):
@@ -151,7 +149,7 @@ def certificate(settings: Settings) -> Iterator[Finding]:
 
 def disk(settings: Settings) -> Iterator[Finding]:
     """Whether there is room for the database and the pictures."""
-    free = shutil.disk_usage(_existing(settings.data)).free
+    free = shutil.disk_usage(machine.existing(settings.data)).free
     yield _measured(
         Words("disk", "磁盘"),
         free,
@@ -169,7 +167,7 @@ def disk(settings: Settings) -> Iterator[Finding]:
 
 def memory(_: Settings) -> Iterator[Finding]:
     """Whether there is memory for the models and a library."""
-    free = _available_memory()
+    free = machine.available_memory()
     yield _measured(
         Words("memory", "内存"),
         free,
@@ -184,25 +182,25 @@ def memory(_: Settings) -> Iterator[Finding]:
 
 def processor(_: Settings) -> Iterator[Finding]:
     """Whether the processor has what the libraries were built for."""
-    machine, cores = platform.machine(), len(os.sched_getaffinity(0))
+    kind, cores = platform.machine(), len(os.sched_getaffinity(0))
     subject = Words("processor", "处理器")
-    if machine not in _NEEDED_FLAGS:
+    if kind not in _NEEDED_FLAGS:
         yield Finding(
             subject,
             "problem",
-            Words(f"{machine} is not supported", f"不支持 {machine} 架构"),
+            Words(f"{kind} is not supported", f"不支持 {kind} 架构"),
             Words("use a 64-bit x86 or ARM machine", "请使用 64 位 x86 或 ARM 机器"),
         )
         return
-    flags = _processor_flags()
-    lacking = [flag for flag in _NEEDED_FLAGS[machine] if flag not in flags]
-    slow = [flag for flag in _WANTED_FLAGS[machine] if flag not in flags]
+    flags = machine.processor_flags()
+    lacking = [flag for flag in _NEEDED_FLAGS[kind] if flag not in flags]
+    slow = [flag for flag in _WANTED_FLAGS[kind] if flag not in flags]
     if lacking or slow:
         names = ", ".join(lacking or slow)
         yield Finding(
             subject,
             "problem" if lacking else "warning",
-            Words(f"{machine} without {names}", f"{machine}，缺少指令集 {names}"),
+            Words(f"{kind} without {names}", f"{kind}，缺少指令集 {names}"),
             Words(
                 "use a newer processor; in a virtual machine, pass the host's model through",
                 "请换用较新的处理器；若为虚拟机，请透传宿主机的 CPU 型号",
@@ -212,7 +210,7 @@ def processor(_: Settings) -> Iterator[Finding]:
     yield Finding(
         subject,
         "ok",
-        Words(f"{machine}, cores to use: {cores}", f"{machine}，可用核数 {cores}"),
+        Words(f"{kind}, cores to use: {cores}", f"{kind}，可用核数 {cores}"),
     )
 
 
@@ -313,7 +311,7 @@ def blobs(settings: Settings) -> Iterator[Finding]:
     subject = Words("pictures", "图片存储")
     folder = settings.data / "blobs"
     if not folder.exists():
-        there = _existing(settings.data)
+        there = machine.existing(settings.data)
         if os.access(there, os.W_OK | os.X_OK):
             found = Words(
                 f"the server makes {folder} at its start", f"服务启动时会自动创建 {folder}"
@@ -354,7 +352,7 @@ def clock(settings: Settings) -> Iterator[Finding]:
     if now < newest - 60:
         found = Words(f"{shown} is before files of ours", f"{shown} 早于已有文件的时间")
         yield Finding(subject, "problem", found, cure)
-    elif _is_unsynchronised():
+    elif machine.clock_is_unsynchronised():
         found = Words(f"{shown}, which nothing keeps right", f"{shown}，未与时间服务器同步")
         yield Finding(subject, "warning", found, cure)
     else:
@@ -367,55 +365,6 @@ def _measured(
     if amount >= limits[1]:
         return Finding(subject, "ok", found)
     return Finding(subject, "warning" if amount >= limits[0] else "problem", found, cure)
-
-
-def _bind(host: str, port: int) -> int | None:
-    """The error number of listening there; None where it works."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-            probe.listen(1)
-        except OSError as error:
-            return error.errno or errno.EINVAL
-    return None
-
-
-def _available_memory() -> int:
-    """Bytes that a new process can have: of the machine, or less where a control group says so."""
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    (free,) = (int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit = int((group / "memory.max").read_text())
-        used = int((group / "memory.current").read_text())
-    except (OSError, ValueError):  # there is none, or it is "max"
-        return free
-    return min(free, limit - used)
-
-
-def _processor_flags() -> set[str]:
-    """Names of instruction sets; x86 calls the line flags, ARM calls it Features."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            return set(value.split())
-    return set()
-
-
-def _is_unsynchronised() -> bool:
-    """What the kernel says of its clock; reading it needs no rights."""
-    room = ctypes.create_string_buffer(256)  # struct timex, modes 0: only read
-    return bool(ctypes.CDLL(None).adjtimex(room) == _CLOCK_UNSYNCHRONISED)
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above that is there."""
-    folder = folder.absolute()
-    while not folder.exists():
-        folder = folder.parent
-    return folder
 
 
 def _gib(size: int) -> str:

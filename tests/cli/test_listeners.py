@@ -1,6 +1,10 @@
 """Ports that are taken, certificates, and what is said when they do not do."""
 
+import os
 import socket
+import subprocess
+import sys
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -41,6 +45,30 @@ def test_private_ports_are_written_as_a_list_or_as_the_manuals() -> None:
     for wrong in ("8025", "8025=else", "x=similar", "70000=similar", "1=similar,1=product"):
         with pytest.raises(ValueError, match="TUSOU_PRIVATE_PORTS"):
             _settings(PRIVATE_PORTS=wrong)
+
+
+def test_the_main_port_is_no_private_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environ = {"PRIVATE_PORTS": f"{port}=similar", "PRIVATE_HOST": "127.0.0.2", "PORT": str(port)}
+    settings = Settings.load({f"TUSOU_{name}": value for name, value in environ.items()})
+    with pytest.raises(RuntimeError, match="names the main port"):
+        Listeners(settings)
+
+
+def test_serve_private_takes_the_manuals_ports(tmp_path: Path) -> None:
+    with ExitStack() as held:
+        with suppress(OSError):  # somebody else has it, which does as well
+            held.enter_context(socket.create_server(("127.0.0.1", 8025)))
+        done = subprocess.run(
+            [sys.executable, "-m", "tusou.cli", "serve", "--private", "--port", "0"],
+            env={**os.environ, "TUSOU_DATA": str(tmp_path / "data")},
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert "cannot listen on 127.0.0.1 port 8025" in done.stderr
+    assert not (tmp_path / "data").exists()
 
 
 def test_with_a_certificate_the_main_port_speaks_tls_and_private_ones_http(

@@ -40,6 +40,9 @@ class Listeners:
                 )
                 for port, serves in settings.private_ports
             ]
+            if _port(self._main) in self.ports.private:
+                # On another address it can be taken; but requests are told apart by port.
+                raise RuntimeError("TUSOU_PRIVATE_PORTS names the main port")
             self._undo = undo.pop_all()
 
     def __enter__(self) -> Self:
@@ -91,7 +94,9 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         loop = asyncio.get_running_loop()
         for listener in self._plain:
-            self.servers.append(await loop.create_server(self._protocol, sock=listener))
+            self.servers.append(
+                await loop.create_server(self._protocol, sock=listener, backlog=self.config.backlog)
+            )
 
     def _protocol(self) -> asyncio.Protocol:
         return self.config.http_protocol_class(  # type: ignore[call-arg]

@@ -83,6 +83,17 @@ def test_of_many_signups_at_once_one_makes_the_library(private: Server) -> None:
     assert len(found) == 1
 
 
+def test_one_name_on_several_services_at_once_is_one_application(private: Server) -> None:
+    services = [service for service in SERVICES if service != "materiel"]
+    homes = [f"{private.address}/private/{service}" for service in services]
+    programs = [Program(private.http, home, "several") for home in homes]
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda program: program("signup"), programs)) == [OK] * 4
+    assert [program("snapshot")["err_no"] for program in programs] == [0] * 4
+    with private.office() as office:
+        assert len([app for app in office.apps.list() if app.name == "several"]) == 1
+
+
 def test_what_is_removed_beside_searches_is_never_half_there(program: Program) -> None:
     for seed in range(4):
         program("add", image=picture(seed), features=[brief(str(seed))])
