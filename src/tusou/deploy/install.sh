@@ -5,6 +5,7 @@
 #
 # --service also installs and enables a systemd unit, under a user `tusou` made for it.
 set -eu
+umask 022 # the service's user must read what root installs
 here=$(cd "$(dirname "$0")" && pwd)
 prefix=/opt/tusou data=/var/lib/tusou python='' service=no
 
@@ -53,7 +54,7 @@ pip install --quiet --no-index --find-links "$here/wheels" --require-hashes \
   --requirement "$here/requirements.txt"
 pip install --quiet --no-index --no-deps --force-reinstall "$here"/wheels/tusou-*.whl
 
-mkdir -p "$data"
+[ -d "$data" ] || mkdir -p -m 700 "$data"
 if [ -d "$here/packs" ]; then
   mkdir -p "$data/packs"
   for pack in "$here"/packs/*; do
@@ -71,7 +72,8 @@ if [ $service = yes ]; then
   sed -e "s|/opt/tusou|$prefix|g" -e "s|/var/lib/tusou|$data|g" "$here/tusou.service" \
     >/etc/systemd/system/tusou.service
   systemctl daemon-reload
-  systemctl enable --now tusou
+  systemctl enable tusou
+  systemctl restart tusou # an upgrade, too
   echo "tusou runs as a service; its settings are in /etc/tusou/environment"
 else
   echo "Done. Check this machine:  $prefix/bin/tusou doctor --data $data"
