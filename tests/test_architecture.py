@@ -21,10 +21,13 @@ MAY_IMPORT = {
     "accounts": LEAVES | {"storage"},
     "library": LEAVES | {"images", "vision", "index", "storage"},
     "runtime": LEAVES | {"images", "vision", "index", "storage", "accounts", "library"},
+    "bundle": set[str](),
+    "machine": set[str](),
+    "doctor": LEAVES | {"machine", "storage", "runtime"},
     "web": LEAVES | {"library", "accounts", "runtime"},
     # `serve` starts the web application, `eval` judges what libraries answer; nothing else of the
     # command line needs them.
-    "cli": LEAVES | {"runtime", "accounts", "library", "web"},
+    "cli": LEAVES | {"runtime", "bundle", "doctor", "accounts", "library", "web"},
 }
 
 # A foreign library lives in the modules named here and nowhere else.
@@ -39,14 +42,15 @@ OWNERS = {
     "httpx": ("vision.hub",),
     "sqlalchemy": ("storage.", "accounts.", "library.feedback"),
     "alembic": ("storage.",),
-    "cryptography": ("accounts.secrets",),
+    "cryptography": ("accounts.secrets", "doctor"),
     "fastapi": ("web.",),
     "fastapi_offline": ("web.app",),
-    "starlette": ("web.",),
+    "starlette": ("web.", "cli.listeners"),
     "anyio": ("web.",),
     "click": ("cli",),
     "threadpoolctl": ("runtime",),
-    "uvicorn": ("cli.serve",),
+    "uvicorn": ("cli.listeners",),
+    "google": ("web.private.",),
     "numpy": ("types", "vision.", "index.", "images.", "storage.items", "library."),
 }
 

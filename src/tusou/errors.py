@@ -79,6 +79,9 @@ class Problem(Enum):
     IMAGE_RECOGNIZE = Row(282810, "image recognize error", 8, "recognition failed")
     ITEM_MISSING = Row(216680, "item not exist", 102, "no such picture in the library")
     ITEM_EXISTS = Row(216681, "item exist", 101, "the same picture is in the library already")
+    LIBRARY_EXISTS = Row(
+        216681, "item exist", 104, "the application has a library for this service already"
+    )
     MISSING_PARAMETERS = Row(282003, "missing parameters", 1, "native and batch calls")
     INVALID_PARAMETERS = Row(282004, "invalid parameter(s)", 1, "native and batch calls")
     BATCH_FAILED = Row(282005, "batch processing error", 11, "some of a batch failed")
@@ -109,6 +112,36 @@ class Problem(Enum):
     def err_no(self) -> int:
         """The private interface's err_no."""
         return self.value.err_no
+
+    @property
+    def err_msg(self) -> str:
+        """The private interface's err_msg, without detail."""
+        return ERR_MSGS[self.err_no]
+
+
+ERR_MSGS = {
+    -1: "服务初始化失败",
+    0: "OK",
+    1: "请求参数不合法",
+    2: "feature服务超时",
+    3: "bs服务超时",
+    4: "meta服务超时",
+    5: "无效的feature服务",
+    6: "无效的bs服务",
+    7: "无效的meta服务",
+    8: "提取feature失败",
+    9: "请求bs失败",
+    10: "获取meta信息失败",
+    11: "服务内部错误",
+    12: "鉴权失败",
+    99: "服务忙",
+    100: "由于用户输入原因提取特征失败",
+    101: "duplicated add",
+    102: "更新不在table中的数据",
+    103: "用户未注册",
+    104: "用户已存在",
+}
+"""What the private interface says with each err_no, in the manual's own words."""
 
 
 AT_GATE = frozenset(row.code for row in Problem if row.code < 1000 or row is Problem.MODULE_CLOSED)

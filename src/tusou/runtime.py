@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import ExitStack, suppress
 from functools import partial
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 from tusou.accounts.apps import Apps
@@ -17,13 +18,15 @@ from tusou.accounts.prices import Prices
 from tusou.accounts.quotas import Quotas
 from tusou.accounts.secrets import Vault
 from tusou.accounts.signatures import Signatures
+from tusou.accounts.signups import Signups
 from tusou.accounts.statistics import last_calls
 from tusou.accounts.ticker import Ticker
 from tusou.accounts.tokens import Tokens
 from tusou.accounts.usage import Usage
 from tusou.errors import Problem, TusouError
+from tusou.services import Service
 from tusou.settings import Settings
-from tusou.storage.blobs import FolderBlobs
+from tusou.storage.blobs import FolderBlobs, new_name
 from tusou.storage.database import Database
 from tusou.storage.items import LibraryRow, Registry
 from tusou.storage.moves import MoveRow, Moves
@@ -31,6 +34,7 @@ from tusou.vision.packs import Pack
 from tusou.vision.shelf import Shelf
 
 if TYPE_CHECKING:
+    from tusou.library.description import Description
     from tusou.library.models import Model
 
 _log = logging.getLogger(__name__)
@@ -59,6 +63,7 @@ class Office:
         self.database.migrate()
         self.audit = Audit(self.database)
         self.apps = Apps(self.database, Vault(settings.data / "secret.key"), self.audit)
+        self.signups = Signups(self.database, self.apps)
         self.plans = Plans.bundled()
         self.tokens = Tokens(self.database, self.apps)
         self.usage = Usage(self.database)
@@ -77,7 +82,7 @@ class Office:
             pack: The model pack that fills it, by name or id; by default that of the settings.
 
         Raises:
-            TusouError: APP_UNKNOWN, or ITEM_EXISTS.
+            TusouError: APP_UNKNOWN, or LIBRARY_EXISTS.
             ValueError: there is no such pack.
         """
         app, capacity = self.apps.get(app_id), self.settings.library_capacity
@@ -85,6 +90,18 @@ class Office:
         facts = {"service": service, "pack": chosen, "capacity": capacity}
         note = self.audit.noting("library.create", app.id, **facts)
         return self.registry.create(app.id, service, chosen, capacity, note)
+
+    def sign_up(self, name: str, service: str) -> LibraryRow:
+        """Make the library of a name of the private interface, and the application it belongs to.
+
+        Raises:
+            TusouError: LIBRARY_EXISTS; APP_GONE, the application of that name is disabled.
+        """
+        app = self.signups.find_or_create(name, service, self.plans.get(self.settings.plan))
+        if all(row.service != service for row in self.registry.list(app.id)):
+            # Before the library is there: a service that is unticked later stays so.
+            self.apps.tick(app.id, service)
+        return self.create_library(app.id, service)
 
     def move_library(self, app_id: int, service: str, pack: str) -> str:
         """Ask for a library to be moved to another pack, and tell its id; a server does it.
@@ -230,6 +247,13 @@ class Runtime(Office):
             self._loader: threading.Thread | None = None
             self._undo = undo.pop_all()
 
+    def describe(self, data: bytes, service: Service, *, local: bool) -> "Description":
+        """See a picture by the pack of the settings; see `library.description.describe`."""
+        from tusou.library.description import describe
+
+        pack = self.shelf.find(self.settings.pack).id
+        return describe(data, service, self.models.get(pack), local=local)
+
     def start(self) -> None:
         """Load all libraries in the background, once; `ready` is set when that is done."""
         if self._loader is None:
@@ -263,6 +287,45 @@ class Runtime(Office):
         self.ready.set()
         with suppress(Exception):  # tidying only; the next start tries again
             sweep(self.database, self.blobs)
+
+
+def check_model(settings: Settings) -> str:
+    """Load the pack of the settings and let it see a picture; returns its id.
+
+    Raises:
+        ValueError: there is no such pack.
+        TusouError: it does not load, or does not run.
+    """
+    from tusou.vision.embed import Embedder
+
+    pack = Shelf(settings.packs_folder).find(settings.pack)
+    embedder = Embedder(pack)
+    try:
+        embedder.try_out()
+    finally:
+        embedder.close()
+    return pack.id
+
+
+def added_packs(settings: Settings) -> list[Path]:
+    """Folders of the model packs that did not come with the package."""
+    shelf = Shelf(settings.packs_folder)
+    return [pack.folder for pack in shelf.packs() if shelf.is_added(pack)]
+
+
+def check_blobs(settings: Settings) -> None:
+    """Write a picture's bytes to the store, read them again, and delete them.
+
+    Raises:
+        TusouError: UNAVAILABLE; OSError or RuntimeError: what was wrong.
+    """
+    blobs, name, data = FolderBlobs(settings.data / "blobs"), new_name(), b"tusou doctor"
+    blobs.put(name, data)
+    try:
+        if blobs.get(name) != data:
+            raise RuntimeError("what was read is not what was written")
+    finally:
+        blobs.delete(name)
 
 
 def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
@@ -301,6 +364,18 @@ def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
             make_vectors=lambda: EmbeddedIndex(embedder.dimension),
             close=undo.pop_all().close,
         )
+
+
+def is_served(settings: Settings) -> bool:
+    """Whether a server holds the folder."""
+    try:
+        with (settings.data / "server.lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _sole_server(settings: Settings) -> IO[str]:

@@ -44,6 +44,27 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _private_ports(text: str) -> tuple[tuple[int, str], ...]:
+    if text.lower() == "standard":
+        return STANDARD_PORTS
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    ports = tuple((_port(port.strip()), serves.strip()) for port, _, serves in pairs)
+    for _, serves in ports:
+        if serves != CONSOLE and serves not in SERVICES:
+            known = ", ".join((*SERVICES, CONSOLE))
+            raise ValueError(f"a port serves one of {known}, not {serves!r}; write 8025=similar")
+    taken = [port for port, _ in ports if port]
+    if len(set(taken)) < len(taken):
+        raise ValueError("a port is named twice")
+    return ports
+
+
+CONSOLE = "console"
+"""What a private port serves that leads to the management of libraries."""
+STANDARD_PORTS = ((8025, "similar"), (8027, "picturebook"), (8120, "same_hq"), (8103, CONSOLE))
+"""The manual's ports: two for search, one for features, one for managing libraries."""
+
+
 def _setting(default: Any, parse: Any, help: str, chinese: str) -> Any:
     return field(default=default, metadata={"parse": parse, "help": help, "chinese": chinese})
 
@@ -181,6 +202,44 @@ class Settings:
         "Networks of proxies whose X-Forwarded-For and X-Forwarded-Host are believed, comma "
         "separated",
         "可信代理的网段，采信其 X-Forwarded-For 和 X-Forwarded-Host，用逗号分隔",
+    )
+    private_ports: tuple[tuple[int, str], ...] = _setting(
+        (),
+        _private_ports,
+        "Ports of the private interface and what each serves, such as 8025=similar, "
+        "8103=console; standard for the manual's four; empty: none",
+        "私有化接口的端口及各端口对应的服务，例如 8025=similar, 8103=console；standard 表示手册中的"
+        "四个端口；留空则不监听",
+    )
+    private_host: str = _setting(
+        "127.0.0.1",
+        str,
+        "Address that the private ports listen on",
+        "私有化接口各端口的监听地址",
+    )
+    private_allow: tuple[Network, ...] = _setting(
+        _networks("127.0.0.0/8, ::1"),
+        _networks,
+        "Networks that may call the private interface without a key, comma separated",
+        "无需密钥即可调用私有化接口的网段，用逗号分隔",
+    )
+    private_key: str = _setting(
+        "",
+        str,
+        "Key with which everybody else may call the private interface; empty: nobody else may",
+        "其他来源调用私有化接口所需的密钥；留空则拒绝其他来源",
+    )
+    tls_certificate: Path | None = _setting(
+        None,
+        Path,
+        "Certificate chain (PEM); with it the main port speaks HTTPS",
+        "证书链文件（PEM）；设置后主端口使用 HTTPS",
+    )
+    tls_key: Path | None = _setting(
+        None,
+        Path,
+        "Private key of the certificate (PEM); empty: it is in the certificate's file",
+        "证书的私钥文件（PEM）；留空表示私钥在证书文件中",
     )
     stop_seconds: int = _setting(
         30,

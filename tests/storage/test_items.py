@@ -154,7 +154,7 @@ def test_an_application_has_one_library_a_service(database: Database, library: L
     registry = Registry(database)
     with pytest.raises(TusouError) as caught:
         registry.create(1, "similar", "base@1", 3)
-    assert caught.value.problem is Problem.ITEM_EXISTS
+    assert caught.value.problem is Problem.LIBRARY_EXISTS
     with pytest.raises(TusouError) as caught:
         registry.get(1, "materiel")
     assert caught.value.problem is Problem.NO_LIBRARY

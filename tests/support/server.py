@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -24,6 +25,11 @@ Answer = dict[str, Any]
 def b64(data: bytes) -> str:
     """Base64 text."""
     return base64.b64encode(data).decode()
+
+
+def _private(line: str) -> tuple[str, str]:
+    serves, _, address = line.removeprefix("private interface: ").strip().partition(" on ")
+    return serves, address
 
 
 @dataclass
@@ -56,7 +62,10 @@ class Caller:
 class Server:
     """`tusou serve` on a free port of 127.0.0.1."""
 
-    def __init__(self, data: Path, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, data: Path, environ: Mapping[str, str] | None = None, *, trust: Path | None = None
+    ) -> None:
+        """Start it; `trust` is the certificate that it is to show."""
         self.data = data
         self.log = data.with_suffix(".log")
         with self.log.open("ab") as log:
@@ -70,7 +79,15 @@ class Server:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         self.address = line.partition("listening on ")[2].partition(" ")[0]
-        self.http = httpx.Client(base_url=self.address, timeout=60, trust_env=False)
+        ports = (environ or {}).get("TUSOU_PRIVATE_PORTS", "")
+        self.private = dict(_private(self.process.stdout.readline()) for _ in ports.split(",") if _)
+        """Addresses of private ports by what they serve."""
+        self.http = httpx.Client(
+            base_url=self.address,
+            timeout=60,
+            trust_env=False,
+            verify=True if trust is None else ssl.create_default_context(cafile=trust),
+        )
         try:
             assert self.address, self.log.read_text()
             self.wait_until_ready()

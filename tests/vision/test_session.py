@@ -1,5 +1,8 @@
 """What the session and the batcher promise."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -214,3 +217,11 @@ def test_a_closed_batcher_is_unavailable_and_may_be_closed_again() -> None:
     with pytest.raises(TusouError) as caught:
         batcher.encode(row(1))
     assert caught.value.problem is Problem.UNAVAILABLE
+
+
+def test_the_runtime_reports_to_nobody(tmp_path: Path) -> None:
+    """It is off without its own note in the environment, and leaves no number of this machine."""
+    code = "import sys, pathlib, tusou.vision.session as s; s.Session(pathlib.Path(sys.argv[1]))"
+    environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}  # no CI, which it knows too
+    subprocess.run([sys.executable, "-c", code, str(PACK.model)], env=environ, check=True)
+    assert not list(tmp_path.iterdir())

@@ -3,7 +3,7 @@
 import hmac
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,9 +74,15 @@ class Apps:
         self._audit = audit or Audit(database)
 
     def create(
-        self, name: str, services: Iterable[str], plan: str = plans.DEFAULT
+        self,
+        name: str,
+        services: Iterable[str],
+        plan: str = plans.DEFAULT,
+        also: Callable[[Connection, int], None] = lambda *_: None,
     ) -> tuple[App, str]:
         """Make an application; returns it and its secret key.
+
+        `also` writes what must be written in the same transaction, for the new AppID.
 
         Raises:
             TusouError: UNKNOWN_SERVICE; INVALID_PARAM, the name is empty.
@@ -101,6 +107,7 @@ class Apps:
                 )
             )
             self._audit.note(connection, "app.create", app.id, name=name, services=names, plan=plan)
+            also(connection, app.id)
         return app, secret
 
     def list(self) -> list[App]:
@@ -149,6 +156,20 @@ class Apps:
         with self._database.write() as connection:
             self._change(connection, app_id, facts)
             self._audit.note(connection, "app.edit", app_id, **facts)
+
+    def tick(self, app_id: int, service: str) -> None:
+        """Let the application use one more service.
+
+        Raises:
+            TusouError: APP_UNKNOWN, UNKNOWN_SERVICE.
+        """
+        with self._database.write() as connection:
+            ticked = _app(_row(connection, app_id)).services
+            if service in ticked:
+                return
+            names = ",".join(_ticked([*ticked, service]))
+            self._change(connection, app_id, {"services": names})
+            self._audit.note(connection, "app.edit", app_id, services=names)
 
     def set_plan(self, app_id: int, plan: Plan) -> None:
         """Give the application a plan; its totals count from now.

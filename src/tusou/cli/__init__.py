@@ -53,13 +53,29 @@ def _register() -> None:
     from tusou.cli.app import app
     from tusou.cli.audit import audit
     from tusou.cli.bill import bill, usage
+    from tusou.cli.bundle import bundle
+    from tusou.cli.doctor import doctor
     from tusou.cli.eval import eval_
     from tusou.cli.library import library
     from tusou.cli.model import model
     from tusou.cli.package import package, qps
     from tusou.cli.serve import serve
 
-    entries = (serve, app, library, model, eval_, account, package, qps, usage, bill, audit)
+    entries = (
+        serve,
+        doctor,
+        bundle,
+        app,
+        library,
+        model,
+        eval_,
+        account,
+        package,
+        qps,
+        usage,
+        bill,
+        audit,
+    )
     for entry in entries:
         main.add_command(entry)
 

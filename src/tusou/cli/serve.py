@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from tusou.cli import command
 from tusou.errors import Problem, TusouError
 from tusou.runtime import Runtime
 from tusou.services import SERVICES
-from tusou.settings import Settings
+from tusou.settings import STANDARD_PORTS, Settings
 
 # Whoever has Python's lock keeps it this long while others want it. At the usual 5 ms, answers that
 # cost half a millisecond wait for several times that (`scripts/bench quota_load`).
@@ -27,46 +26,46 @@ _DEMO_SERVICE = SERVICES["similar"]
 @click.option("--host", help="Address to listen on [TUSOU_HOST, 127.0.0.1].")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port [TUSOU_PORT, 8080].")
 @click.option(
+    "--private",
+    is_flag=True,
+    help="Listen on the private interface's ports too: 8025, 8027, 8120 and 8103, unless "
+    "TUSOU_PRIVATE_PORTS names others.",
+)
+@click.option(
     "--demo",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Make a first application with five libraries, put this folder's pictures into "
     "`similar`, and print a search to try.",
 )
 @command
-def serve(settings: Settings, host: str | None, port: int | None, demo: Path | None) -> None:
+def serve(
+    settings: Settings, host: str | None, port: int | None, private: bool, demo: Path | None
+) -> None:
     """Run the server until it is told to stop; requests in flight are finished first."""
     # Here and not above: the other commands must not wait for these to load.
-    import uvicorn
-
+    from tusou.cli.listeners import Listeners
     from tusou.web.app import create_app
 
     settings = replace(
-        settings, host=host or settings.host, port=settings.port if port is None else port
+        settings,
+        host=host or settings.host,
+        port=settings.port if port is None else port,
+        private_ports=settings.private_ports or (STANDARD_PORTS if private else ()),
     )
     _log_as_json()
     sys.setswitchinterval(_SWITCH_SECONDS)
     for asked in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asked, _stop)
-    listener = _listen(settings)
-    address = _address(settings, listener)
-    try:
+    with Listeners(settings) as listeners:
         runtime = Runtime(settings)
+        address = listeners.address
         click.echo(f"tusou is listening on {address}   (try {address}/docs)")
+        for other, serves in listeners.private_addresses():
+            click.echo(f"private interface: {serves} on {other}")
         if demo is not None:
             _demonstrate(runtime, demo, address)
         sys.stdout.flush()
-        uvicorn.Server(
-            uvicorn.Config(
-                create_app(runtime),
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,  # `web.proxies` does that, by its own setting
-                timeout_graceful_shutdown=settings.stop_seconds,
-            )
-        ).run(sockets=[listener])
-    finally:
-        listener.close()
+        listeners.serve(create_app(runtime, listeners.ports))
 
 
 def _stop(*_: object) -> NoReturn:
@@ -76,30 +75,6 @@ def _stop(*_: object) -> NoReturn:
     threads load models can abort or hang.
     """
     os._exit(0)
-
-
-def _listen(settings: Settings) -> socket.socket:
-    """Take the port before anything else, so that a taken one is told in one line."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-        # Listening begins here, not in uvicorn: two servers may bind one port, not listen on it.
-        listener.listen(2048)
-    except OSError as error:
-        listener.close()
-        raise RuntimeError(
-            f"cannot listen on {settings.host} port {settings.port}: {error.strerror}; "
-            "choose another with --port or TUSOU_PORT"
-        ) from error
-    return listener
-
-
-def _address(settings: Settings, listener: socket.socket) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    host = "127.0.0.1" if host in ("0.0.0.0", "[::]") else host  # noqa: S104 - read, not bound
-    return f"http://{host}:{listener.getsockname()[1]}"
 
 
 def _log_as_json() -> None:

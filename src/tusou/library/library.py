@@ -130,6 +130,12 @@ class Library:
         key = same[0]
         return pipeline.explain(features, self._items.local_features([key]).get(key))
 
+    def stored(self, sign: ContSign) -> Hit | None:
+        """A picture that is there, by its sign, as a search for it would name it."""
+        same = self._items.find(sign)
+        hits = [] if same is None else self._hits([Ranked(same[0], 1.0)])
+        return hits[0] if hits else None
+
     def delete(self, source: Source) -> None:
         """Delete a picture, or those of a list that are there; gone when this returns.
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import as_file, files
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from alembic import command
 from alembic.config import Config
@@ -19,6 +20,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tusou.errors import Problem, TusouError
+
+State = Literal["absent", "older", "current", "newer"]
+"""Where a database stands to this version; the server makes of the first two what it needs."""
 
 _BUSY_SECONDS = 30
 _WRITE = "tusou_write"
@@ -77,18 +81,44 @@ class Database:
                 f"cannot open the database {self.engine.url!r}: {error.orig}"
             ) from error
 
-    def _migrate(self) -> None:
-        with self._writer, as_file(files("tusou.storage") / "migrations") as folder:
+    def state(self) -> State:
+        """Which form the tables have; nothing is written, and no file is made.
+
+        Raises:
+            RuntimeError: it cannot be opened.
+        """
+        file = self.engine.url.database
+        if self._sqlite and file is not None and not Path(file).exists():
+            return "absent"
+        try:
+            with self._scripts() as config, self.engine.connect() as connection:
+                if MigrationContext.configure(connection).get_current_revision() is None:
+                    return "absent"
+                try:
+                    return "current" if self._is_current(connection, config) else "older"
+                except RuntimeError:
+                    return "newer"
+        except DBAPIError as error:
+            raise RuntimeError(
+                f"cannot open the database {self.engine.url!r}: {error.orig}"
+            ) from error
+
+    @contextmanager
+    def _scripts(self) -> Iterator[Config]:
+        with as_file(files("tusou.storage") / "migrations") as folder:
             config = Config()
             config.set_main_option("script_location", str(folder))
-            with self.engine.connect() as connection:
-                # Two processes that start together must not both migrate.
-                connection = connection.execution_options(**{_WRITE: True})
-                with connection.begin():
-                    if self._is_current(connection, config):
-                        return
-                    config.attributes["connection"] = connection
-                    command.upgrade(config, "head")
+            yield config
+
+    def _migrate(self) -> None:
+        with self._writer, self._scripts() as config, self.engine.connect() as connection:
+            # Two processes that start together must not both migrate.
+            connection = connection.execution_options(**{_WRITE: True})
+            with connection.begin():
+                if self._is_current(connection, config):
+                    return
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
 
     def _is_current(self, connection: Connection, config: Config) -> bool:
         scripts = ScriptDirectory.from_config(config)

@@ -91,7 +91,7 @@ class Registry:
         """Make an empty library; `also` writes what must be written in the same transaction.
 
         Raises:
-            TusouError: ITEM_EXISTS, the application has one for this service.
+            TusouError: LIBRARY_EXISTS, the application has one for this service.
         """
         try:
             with self._database.write() as connection:
@@ -108,7 +108,7 @@ class Registry:
                 also(connection)
         except IntegrityError as error:
             raise TusouError(
-                Problem.ITEM_EXISTS, f"application {app_id} has a library for {service}"
+                Problem.LIBRARY_EXISTS, f"application {app_id} has a library for {service}"
             ) from error
         return self.get(app_id, service)
 
@@ -345,7 +345,7 @@ class Items:
             {
                 "item_id": key,
                 "library_id": self._library_id,
-                "words": _word_bytes(bag),
+                "words": word_bytes(bag),
             }
             for key, bag in found
         ]
@@ -370,7 +370,8 @@ def vector_rows(rows: Sequence[Sequence[Any]]) -> VectorRows:
     )
 
 
-def _word_bytes(bag: Words) -> bytes:
+def word_bytes(bag: Words) -> bytes:
+    """Words as SQL keeps them: the numbers, and then the signatures."""
     return bag.numbers.astype("<u2").tobytes() + bag.signatures.astype("<u4").tobytes()
 
 

@@ -50,6 +50,14 @@ apps = Table(
     Column("limits", Text, nullable=False, server_default="{}"),
 )
 
+# The names that programs of the private interface sign up under, and whose libraries they mean.
+signups = Table(
+    "signups",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("app_id", _Id, ForeignKey("apps.id"), nullable=False),
+)
+
 tokens = Table(
     "tokens",
     metadata,

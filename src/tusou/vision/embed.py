@@ -56,6 +56,14 @@ class Embedder:
             raise TusouError(Problem.RECOGNIZE, "the model gave no vector for this picture")
         return vector
 
+    def try_out(self) -> None:
+        """Embed a picture of no importance.
+
+        Raises:
+            TusouError: as `embed` does.
+        """
+        self.embed(np.full((64, 64, 3), GREY, np.uint8))
+
     def score(self, cosine: float) -> float:
         """Return how alike two pictures are, 0–1, from the cosine of their vectors."""
         return self.pack.calibration.score(cosine)

@@ -9,11 +9,15 @@ from threading import Condition, Thread
 from typing import Any, Self
 
 import numpy as np
-import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from tusou.errors import Problem, TusouError
 from tusou.types import Vector, Vectors
+
+# From 1.29 on ONNX Runtime reports to its makers, beginning when it is imported, and keeps a number
+# of this machine in the home folder. This variable is its only way to say no to all of that.
+os.putenv("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime as ort  # type: ignore[import-untyped]
 
 Row = NDArray[Any]
 """One input of a model: its input tensor less the first axis."""

@@ -15,13 +15,21 @@ from tusou.runtime import Runtime
 from tusou.web.answers import answer, failure
 from tusou.web.compat import Compat, unknown_call
 from tusou.web.log import RequestLog
+from tusou.web.private.calls import Private
+from tusou.web.private.ports import PREFIX, Ports, PortTable
 from tusou.web.proxies import Proxies
+from tusou.web.queue import Queue
 
 _CONTRACT = ("/rest/", "/rpc/", "/oauth/")
 
 
-def create_app(runtime: Runtime) -> FastAPI:
-    """The application of a runtime; it starts the runtime and closes it."""
+def create_app(runtime: Runtime, ports: Ports) -> FastAPI:
+    """The application of a runtime; it starts the runtime and closes it.
+
+    Args:
+        runtime: The server without its HTTP.
+        ports: What is told apart by the port that a request comes in by.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -37,7 +45,10 @@ def create_app(runtime: Runtime) -> FastAPI:
         redoc_url=None,  # ReDoc loads its logo from its makers' server
         redirect_slashes=False,
     )
-    app.include_router(Compat(runtime).router)
+    queue = Queue(runtime.settings)
+    app.include_router(Compat(runtime, queue).router)
+    private = Private(runtime, queue)
+    app.include_router(private.router)
 
     @app.get("/healthz", include_in_schema=False)
     def alive(request: Request) -> Response:
@@ -51,6 +62,8 @@ def create_app(runtime: Runtime) -> FastAPI:
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
+        if request.url.path.startswith(PREFIX):
+            return private.unknown(request)
         # The contract answers 200 always; elsewhere a wrong path is an ordinary 404.
         inside = request.url.path.startswith(_CONTRACT)
         problem = unknown_call(request.url.path)
@@ -60,6 +73,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     async def failed(request: Request, error: Exception) -> Response:
         return failure(request, error, status=500)
 
-    app.add_middleware(RequestLog)
+    app.add_middleware(PortTable, ports=ports)
+    app.add_middleware(RequestLog)  # around it, and so logs what was asked for
     app.add_middleware(Proxies, trusted=runtime.settings.trusted_proxies)  # around the log
     return app

@@ -1,4 +1,4 @@
-"""Who calls: by access token or by signature, as official clients and hand-made ones send them."""
+"""Who calls, by access token or signature as clients send them, and whether it may."""
 
 from collections import OrderedDict
 
@@ -33,6 +33,19 @@ def caller(runtime: Runtime, request: Request) -> App:
         ):
             raise TusouError(Problem.TOKEN_INVALID) from error
         raise
+
+
+def charge(runtime: Runtime, app: App, service: str, operation: str) -> None:
+    """Pass where the application may make a call, and count it.
+
+    Raises:
+        TusouError: PERMISSION, MODULE_CLOSED, or the limit that it has reached.
+    """
+    app.permit(service)
+    if service in runtime.settings.closed_services:
+        raise TusouError(Problem.MODULE_CLOSED, f"{service} is switched off")
+    runtime.billing.standing.permit(app.id, service, operation)
+    runtime.quotas.admit(app, service, operation)
 
 
 def _signer(runtime: Runtime, request: Request) -> App:

@@ -23,7 +23,7 @@ from tusou.services import OPERATIONS, SERVICES, Service
 from tusou.types import ContSign
 from tusou.web import inputs
 from tusou.web.answers import answer, failure
-from tusou.web.callers import Refused, caller
+from tusou.web.callers import Refused, caller, charge
 from tusou.web.inputs import Fields
 from tusou.web.openapi import describe, describe_feedback, describe_token
 from tusou.web.queue import Queue
@@ -36,9 +36,9 @@ Work = Callable[[Runtime, App, Fields, int], Facts]
 class Compat:
     """The routes, and what every call passes: the queue, who calls, whether it may, its quota."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, queue: Queue) -> None:
         self._runtime = runtime
-        self._queue = Queue(runtime.settings)
+        self._queue = queue
         self._refused = Refused()
         self.router = APIRouter()
         for service in SERVICES.values():
@@ -118,7 +118,7 @@ class Compat:
             if not runtime.ready.is_set():
                 raise TusouError(Problem.UNAVAILABLE, "the server is starting")
             if charged:
-                _charge(runtime, app, *charged)
+                charge(runtime, app, *charged)
             return app
 
         try:
@@ -144,15 +144,6 @@ class Compat:
                 return PlainTextResponse("Service temporarily unavailable", status_code=503)
             facts = {"error": "invalid_client", "error_description": error.message}
         return answer(request, facts, status=401 if "error" in facts else 200)
-
-
-def _charge(runtime: Runtime, app: App, service: str, operation: str) -> None:
-    """Pass where the application may make a call, and count it."""
-    app.permit(service)
-    if service in runtime.settings.closed_services:
-        raise TusouError(Problem.MODULE_CLOSED, f"{service} is switched off")
-    runtime.billing.standing.permit(app.id, service, operation)
-    runtime.quotas.admit(app, service, operation)
 
 
 def _grant(runtime: Runtime, fields: Mapping[str, str]) -> Facts:

@@ -188,15 +188,24 @@ def image(value: Value) -> bytes:
     Raises:
         TusouError: IMAGE_SIZE, IMAGE_EMPTY or BASE64.
     """
-    if value.sent > _IMAGE_LIMIT:
-        raise TusouError(
-            Problem.IMAGE_SIZE,
-            f"param image has {value.sent} bytes as sent; at most {_IMAGE_LIMIT} (4 MiB) are taken",
-        )
+    check_image_size(value.sent)
     data = value.data if value.is_file else decode_base64(value.data)
     if not data:
         raise TusouError(Problem.IMAGE_EMPTY)
     return data
+
+
+def check_image_size(sent: int) -> None:
+    """Pass if a picture of so many bytes, as sent, is not too large.
+
+    Raises:
+        TusouError: IMAGE_SIZE.
+    """
+    if sent > _IMAGE_LIMIT:
+        raise TusouError(
+            Problem.IMAGE_SIZE,
+            f"param image has {sent} bytes as sent; at most {_IMAGE_LIMIT} (4 MiB) are taken",
+        )
 
 
 def decode_base64(data: bytes) -> bytes:
@@ -277,13 +286,22 @@ def brief(fields: Fields) -> str | None:
         TusouError: INVALID_PARAM, it has over 256 bytes.
     """
     text = fields.text("brief")
-    if text is not None and len(text.encode()) > _BRIEF_LIMIT:
+    return None if text is None else check_brief(text)
+
+
+def check_brief(text: str) -> str:
+    """Pass if a brief can be taken, and return it.
+
+    Raises:
+        TusouError: INVALID_PARAM.
+    """
+    size = len(text.encode())
+    if size > _BRIEF_LIMIT:
         raise TusouError(
             Problem.INVALID_PARAM,
-            f"brief too long, it has {len(text.encode())} bytes of UTF-8 and may have "
-            f"{_BRIEF_LIMIT}",
+            f"brief too long, it has {size} bytes of UTF-8 and may have {_BRIEF_LIMIT}",
         )
-    if text is not None and "\0" in text:
+    if "\0" in text:
         raise TusouError(Problem.INVALID_PARAM, "param brief holds a NUL character")
     return text
 

@@ -1,0 +1,1 @@
+"""The interface of the vendor's private deployment. Source: shared contract, section 6."""

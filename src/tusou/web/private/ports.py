@@ -1,0 +1,92 @@
+"""The ports of the private interface: what each leads to, and who may call."""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tusou.errors import Problem, TusouError
+from tusou.settings import CONSOLE, Settings
+
+PREFIX = "/private/"
+"""What the ports' paths begin with on the main port; the name of the service follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the server listens on."""
+
+    scheme: str
+    """Of the main port: http or https."""
+    main: int
+    private: Mapping[int, str]
+    """What each private port serves: a service, or the console."""
+
+
+class PortTable:
+    """Gives a request of a private port the path that it has on the main port."""
+
+    def __init__(self, app: ASGIApp, ports: Ports) -> None:
+        self._app = app
+        self._ports = ports
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        port = (scope.get("server") or ("", 0))[1]
+        serves = self._ports.private.get(port) if scope["type"] == "http" else None
+        if serves is None:
+            await self._app(scope, receive, send)
+        elif serves == CONSOLE:
+            await RedirectResponse(self._console(scope))(scope, receive, send)
+        else:
+            own = f"{PREFIX}{serves}"
+            path, raw = own + scope["path"], own.encode() + scope["raw_path"]
+            await self._app({**scope, "path": path, "raw_path": raw}, receive, send)
+
+    def _console(self, scope: Scope) -> str:
+        """The console's address, under the name that the client knows this machine by."""
+        host = Headers(scope=scope).get("host", "")
+        name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
+        return f"{self._ports.scheme}://{name}:{self._ports.main}/console/"
+
+
+class Gate:
+    """Lets callers in by their address or by a key, and nobody else."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._allowed = settings.private_allow
+        self._key = settings.private_key
+
+    def admit(self, request: Request) -> None:
+        """Pass if the caller may use the private interface.
+
+        A web page that someone on this machine looks at may not: browsers say so by `Origin`.
+
+        Raises:
+            TusouError: PERMISSION.
+        """
+        client = request.client.host if request.client else ""
+        if not self._has_key(request) and ("origin" in request.headers or not self._knows(client)):
+            raise TusouError(
+                Problem.PERMISSION,
+                f"{client or 'this caller'} may not call; the operator can allow its network "
+                "(TUSOU_PRIVATE_ALLOW) or give it a key (TUSOU_PRIVATE_KEY)",
+            )
+
+    def _has_key(self, request: Request) -> bool:
+        shown = request.headers.get("x-tusou-key", "") or request.query_params.get("key", "")
+        return bool(self._key) and hmac.compare_digest(shown.encode(), self._key.encode())
+
+    def _knows(self, client: str) -> bool:
+        try:
+            address = ip_address(client)
+        except ValueError:
+            return False
+        if isinstance(address, IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        return any(address in network for network in self._allowed)

@@ -1,0 +1,106 @@
+"""Ports that are taken, certificates, and what is said when they do not do."""
+
+import os
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.certificates import write_certificate
+from support.server import Server
+from tusou.cli.listeners import Listeners
+from tusou.settings import STANDARD_PORTS, Settings
+
+
+def _settings(**environ: str) -> Settings:
+    return Settings.load({f"TUSOU_{name}": value for name, value in environ.items()}, port=0)
+
+
+def test_a_private_port_that_is_taken_is_told_with_what_it_was_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = f"127.0.0.1 port {port}: Address already in use; it was to serve product"
+        with pytest.raises(RuntimeError, match=said):
+            Listeners(_settings(PRIVATE_PORTS=f"{port}=product"))
+
+
+def test_no_port_is_kept_when_one_of_them_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(RuntimeError):
+        Listeners(_settings(PRIVATE_PORTS=f"{port}=similar,{taken.getsockname()[1]}=product"))
+    with Listeners(_settings(PRIVATE_PORTS=f"{port}=similar")) as listeners:
+        assert list(listeners.private_addresses()) == [(f"http://127.0.0.1:{port}", "similar")]
+
+
+def test_private_ports_are_written_as_a_list_or_as_the_manuals() -> None:
+    assert _settings().private_ports == ()
+    assert _settings(PRIVATE_PORTS="standard").private_ports == STANDARD_PORTS
+    own = "1=product, 2=console"
+    assert _settings(PRIVATE_PORTS=own).private_ports == ((1, "product"), (2, "console"))
+    for wrong in ("8025", "8025=else", "x=similar", "70000=similar", "1=similar,1=product"):
+        with pytest.raises(ValueError, match="TUSOU_PRIVATE_PORTS"):
+            _settings(PRIVATE_PORTS=wrong)
+
+
+def test_the_main_port_is_no_private_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environ = {"PRIVATE_PORTS": f"{port}=similar", "PRIVATE_HOST": "127.0.0.2", "PORT": str(port)}
+    settings = Settings.load({f"TUSOU_{name}": value for name, value in environ.items()})
+    with pytest.raises(RuntimeError, match="names the main port"):
+        Listeners(settings)
+
+
+def test_serve_private_takes_the_manuals_ports(tmp_path: Path) -> None:
+    with ExitStack() as held:
+        with suppress(OSError):  # somebody else has it, which does as well
+            held.enter_context(socket.create_server(("127.0.0.1", 8025)))
+        done = subprocess.run(
+            [sys.executable, "-m", "tusou.cli", "serve", "--private", "--port", "0"],
+            env={**os.environ, "TUSOU_DATA": str(tmp_path / "data")},
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert "cannot listen on 127.0.0.1 port 8025" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_with_a_certificate_the_main_port_speaks_tls_and_private_ones_http(
+    tmp_path: Path,
+) -> None:
+    certificate, key = write_certificate(tmp_path)
+    environ = {
+        "TUSOU_TLS_CERTIFICATE": str(certificate),
+        "TUSOU_TLS_KEY": str(key),
+        "TUSOU_PRIVATE_PORTS": "0=similar,0=console",
+    }
+    server = Server(tmp_path / "data", environ, trust=certificate)
+    try:
+        assert server.address.startswith("https://127.0.0.1:")
+        assert server.http.get("/healthz").json()["status"] == "ok"
+        url = f"{server.private['similar']}/RTSAsService/signup"
+        answer = httpx.post(url, json={"appid": "plain", "from": "tests"}, trust_env=False)
+        assert answer.json()["err_no"] == 0
+        console = httpx.get(server.private["console"], trust_env=False)
+        assert console.headers["location"] == f"{server.address}/console/"
+    finally:
+        assert server.stop() == 0
+
+
+def test_certificates_that_do_not_do_are_told_in_plain_words(tmp_path: Path) -> None:
+    certificate, key = write_certificate(tmp_path)
+    _, other = write_certificate(tmp_path, "other")
+    for files in ((certificate, other), (key, key), (certificate, None)):
+        environ = {"TLS_CERTIFICATE": str(files[0]), "TLS_KEY": str(files[1] or "")}
+        with pytest.raises(RuntimeError, match="cannot use the certificate"):
+            Listeners(_settings(**environ))
+    with pytest.raises(FileNotFoundError, match="missing"):
+        Listeners(_settings(TLS_CERTIFICATE=str(tmp_path / "missing.pem")))
+    with pytest.raises(RuntimeError, match="without TUSOU_TLS_CERTIFICATE"):
+        Listeners(_settings(TLS_KEY=str(key)))
