@@ -3,7 +3,7 @@
 import hmac
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,9 +74,15 @@ class Apps:
         self._audit = audit or Audit(database)
 
     def create(
-        self, name: str, services: Iterable[str], plan: str = plans.DEFAULT
+        self,
+        name: str,
+        services: Iterable[str],
+        plan: str = plans.DEFAULT,
+        also: Callable[[Connection, int], None] = lambda _, __: None,
     ) -> tuple[App, str]:
         """Make an application; returns it and its secret key.
+
+        `also` is told its AppID, and writes what must be written in the same transaction.
 
         Raises:
             TusouError: UNKNOWN_SERVICE; INVALID_PARAM, the name is empty.
@@ -100,6 +106,7 @@ class Apps:
                     plan_since=now,
                 )
             )
+            also(connection, app.id)
             self._audit.note(connection, "app.create", app.id, name=name, services=names, plan=plan)
         return app, secret
 

@@ -58,8 +58,9 @@ def _register() -> None:
     from tusou.cli.model import model
     from tusou.cli.package import package, qps
     from tusou.cli.serve import serve
+    from tusou.cli.user import user
 
-    entries = (serve, app, library, model, eval_, account, package, qps, usage, bill, audit)
+    entries = (serve, app, library, model, eval_, account, package, qps, usage, bill, audit, user)
     for entry in entries:
         main.add_command(entry)
 

@@ -8,14 +8,16 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from tusou import __version__
 from tusou.runtime import Runtime
 from tusou.web.answers import answer, failure
 from tusou.web.compat import Compat, unknown_call
+from tusou.web.console.console import create_console
 from tusou.web.log import RequestLog
 from tusou.web.proxies import Proxies
+from tusou.web.queue import Queue
 
 _CONTRACT = ("/rest/", "/rpc/", "/oauth/")
 
@@ -37,7 +39,14 @@ def create_app(runtime: Runtime) -> FastAPI:
         redoc_url=None,  # ReDoc loads its logo from its makers' server
         redirect_slashes=False,
     )
-    app.include_router(Compat(runtime).router)
+    queue = Queue(runtime.settings)
+    app.include_router(Compat(runtime, queue).router)
+    app.mount("/console", create_console(runtime, queue))
+
+    @app.get("/", include_in_schema=False)
+    @app.get("/console", include_in_schema=False)
+    def home() -> Response:
+        return RedirectResponse("/console/")
 
     @app.get("/healthz", include_in_schema=False)
     def alive(request: Request) -> Response:

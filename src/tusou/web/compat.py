@@ -36,9 +36,9 @@ Work = Callable[[Runtime, App, Fields, int], Facts]
 class Compat:
     """The routes, and what every call passes: the queue, who calls, whether it may, its quota."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, queue: Queue) -> None:
         self._runtime = runtime
-        self._queue = Queue(runtime.settings)
+        self._queue = queue
         self._refused = Refused()
         self.router = APIRouter()
         for service in SERVICES.values():
