@@ -1,10 +1,13 @@
 """The page of libraries: asking for one, how full it is, asking for more, giving it up."""
 
+import time
 from dataclasses import dataclass
 
 from starlette.responses import Response
 
 from tusou.accounts.apps import App
+from tusou.accounts.calendar import DAY
+from tusou.accounts.statistics import calls_since, last_calls
 from tusou.runtime import Standing
 from tusou.services import SERVICES, Service
 from tusou.storage.batches import Batch
@@ -14,6 +17,7 @@ from tusou.web.console.pages import Page, Work
 from tusou.web.console.visit import Entry, Visit
 
 _UNUSED_DAYS = 365
+_CALLS_SECONDS = 30 * DAY
 _NEARLY_FULL = 0.9
 
 
@@ -29,6 +33,10 @@ class Card:
     release: Batch | None
     """It is about to be given up."""
     unused: bool
+    last: int | None
+    """The hour of the last add or search by an interface, where there was one."""
+    calls: int
+    """In the last 30 days, by the interfaces."""
 
     @property
     def warnings(self) -> list[str]:
@@ -52,6 +60,8 @@ def show(visit: Visit) -> Response:
     standings = {(row.library.app_id, row.library.service): row for row in runtime.standings()}
     waiting = runtime.requests.waiting([app.id for app in apps])
     requests = {(request.app_id, request.service): request for request in waiting}
+    last = last_calls(runtime.database, ("add", "search"))
+    calls = calls_since(runtime.database, int(time.time()) - _CALLS_SECONDS)
     unused = {row.id for row in runtime.unused_libraries(_UNUSED_DAYS)}
 
     def card(app: App, service: Service) -> Card:
@@ -63,6 +73,8 @@ def show(visit: Visit) -> Response:
             requests.get((app.id, service.name)),
             next((batch for batch in releases if batch.act == "release"), None),
             standing is not None and standing.library.id in unused,
+            last.get((app.id, service.name)),
+            calls.get((app.id, service.name), 0),
         )
 
     cards = {
