@@ -27,7 +27,8 @@ from tusou.errors import Problem, TusouError
 from tusou.services import SERVICES
 from tusou.settings import Settings
 from tusou.storage.blobs import FolderBlobs
-from tusou.storage.capacity import CapacityRequests, Request
+from tusou.storage.capacity import CapacityRequests
+from tusou.storage.capacity import Request as Request  # for those who show them
 from tusou.storage.database import Also, Database
 from tusou.storage.items import LibraryRow, Registry
 from tusou.storage.moves import MoveRow, Moves

@@ -5,10 +5,13 @@ import threading
 
 from tusou.errors import Problem, TusouError
 from tusou.library.catalogue import Catalogue
-from tusou.storage.batches import Act, Batch, Batches
+from tusou.storage.batches import Act, Batches
+from tusou.storage.batches import Batch as Batch  # for those who ask
 from tusou.storage.database import Also, Database
-from tusou.storage.items import LibraryRow, Registry
-from tusou.storage.listing import Filter, Listing
+from tusou.storage.items import LibraryRow as LibraryRow  # likewise
+from tusou.storage.items import Registry
+from tusou.storage.listing import Listing
+from tusou.types import Filter
 
 _log = logging.getLogger(__name__)
 

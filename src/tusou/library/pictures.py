@@ -6,8 +6,8 @@ from typing import NamedTuple
 from tusou.errors import Problem, TusouError
 from tusou.library.library import THUMBNAIL
 from tusou.storage.blobs import Blobs
-from tusou.storage.listing import Filter, Item, Listing
-from tusou.types import ContSign
+from tusou.storage.listing import Listing
+from tusou.types import ContSign, Filter, Item
 
 
 class Listed(NamedTuple):

@@ -9,8 +9,9 @@ from sqlalchemy import Row, delete, insert, select, update
 
 from tusou.errors import Problem, TusouError
 from tusou.storage.database import Also, Database
-from tusou.storage.listing import Filter
+from tusou.storage.listing import from_json, to_json
 from tusou.storage.tables import batches, capacity_requests, items, libraries, moves
+from tusou.types import Filter
 
 Act = Literal["delete", "reclass", "release"]
 State = Literal["waiting", "running", "done", "undone", "failed"]
@@ -62,7 +63,7 @@ class Batches:
         values = {
             "library_id": library_id,
             "act": act,
-            "wanted": wanted.to_json(),
+            "wanted": to_json(wanted),
             "class1": classes[0],
             "class2": classes[1],
             "last": 0,
@@ -177,7 +178,7 @@ def _batch(row: Row[tuple[object, ...]]) -> Batch:
         id=row.id,
         library_id=row.library_id,
         act=row.act,
-        wanted=Filter.from_json(row.wanted),
+        wanted=from_json(row.wanted),
         classes=(row.class1, row.class2),
         last=row.last,
         until=row.until,

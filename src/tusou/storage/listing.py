@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
 from sqlalchemy.sql import operators
@@ -11,72 +10,7 @@ from sqlalchemy.sql import operators
 from tusou.errors import Problem, TusouError
 from tusou.storage.database import Database
 from tusou.storage.tables import items
-from tusou.types import ClassFilter, ClassTerm, ContSign
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which pictures of a library are meant; all conditions must hold, none means all."""
-
-    brief: str = ""
-    """Words of which each is part of the brief; for ASCII letters, capitals are no difference."""
-    classes: ClassFilter | None = None
-    sign: ContSign | None = None
-    keys: tuple[int, ...] | None = None
-    """Only these numbers."""
-    without: tuple[int, ...] = ()
-    """Not these numbers."""
-
-    @property
-    def is_all(self) -> bool:
-        """Whether every picture is meant."""
-        return self == Filter()
-
-    def to_json(self) -> str:
-        """The filter as text that is kept."""
-        classes = self.classes
-        return json.dumps(
-            {
-                "brief": self.brief,
-                "terms": [list(term) for term in classes.terms] if classes else [],
-                "match": classes.match if classes else "all",
-                "sign": str(self.sign) if self.sign else None,
-                "keys": self.keys,
-                "without": self.without,
-            },
-            ensure_ascii=False,
-        )
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Undo `to_json`."""
-        found: Mapping[str, Any] = json.loads(text)
-        terms = tuple(ClassTerm(*term) for term in found["terms"])
-        return cls(
-            brief=found["brief"],
-            classes=ClassFilter(terms, found["match"]) if terms else None,
-            sign=ContSign.parse(found["sign"]) if found["sign"] else None,
-            keys=None if found["keys"] is None else tuple(found["keys"]),
-            without=tuple(found["without"]),
-        )
-
-
-class Item(NamedTuple):
-    """What is known of a stored picture, its features aside."""
-
-    key: int
-    sign: ContSign
-    brief: str
-    classes: tuple[int, int]
-    blob: str
-    """Name in the blob store; empty: the file was not kept."""
-    media_type: str
-    length: int
-    """Bytes of the file."""
-    width: int
-    height: int
-    created: int
-    updated: int
+from tusou.types import ClassFilter, ClassTerm, ContSign, Filter, Item
 
 
 class Listing:
@@ -192,4 +126,33 @@ def _item(row: Row[Any]) -> Item:
         height=row.height,
         created=row.created,
         updated=row.updated,
+    )
+
+
+def to_json(wanted: Filter) -> str:
+    """A filter as text that is kept."""
+    classes = wanted.classes
+    return json.dumps(
+        {
+            "brief": wanted.brief,
+            "terms": [list(term) for term in classes.terms] if classes else [],
+            "match": classes.match if classes else "all",
+            "sign": str(wanted.sign) if wanted.sign else None,
+            "keys": wanted.keys,
+            "without": wanted.without,
+        },
+        ensure_ascii=False,
+    )
+
+
+def from_json(text: str) -> Filter:
+    """Undo `to_json`."""
+    found: Mapping[str, Any] = json.loads(text)
+    terms = tuple(ClassTerm(*term) for term in found["terms"])
+    return Filter(
+        brief=found["brief"],
+        classes=ClassFilter(terms, found["match"]) if terms else None,
+        sign=ContSign.parse(found["sign"]) if found["sign"] else None,
+        keys=None if found["keys"] is None else tuple(found["keys"]),
+        without=tuple(found["without"]),
     )

@@ -33,7 +33,8 @@ class Proxies:
                 scope["client"] = self._client(headers, scope["client"])
                 # The outermost proxy, whom the client spoke to, comes first.
                 told = headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
-                scope["scheme"] = told if told in ("http", "https") else scope["scheme"]
+                if told in ("http", "https"):
+                    scope["scheme"] = told
             scope.setdefault("state", {})["forwarded_hosts"] = hosts[:1]
         await self._app(scope, receive, send)
 

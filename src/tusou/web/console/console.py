@@ -197,7 +197,7 @@ class Console:
         say = texts(_language(request))
         text = say(f"problem.{error.problem.name}")
         detail = error.detail if status != 500 else ""
-        if "application/json" in request.headers.get("accept", ""):
+        if _is_script(request):
             facts = {"problem": error.problem.name, "text": text, "detail": detail}
             return json_answer(facts | error.facts, status)
         return page(
@@ -273,12 +273,15 @@ def _static(request: Request) -> Response:
 
 def _to_the_door(request: Request) -> Response:
     """A person goes to sign in and comes back; a script is told."""
-    wants_page = "text/html" in request.headers.get("accept", "text/html")
-    if request.method != "GET" or not wants_page:
+    if request.method != "GET" or _is_script(request):
         raise TusouError(Problem.NO_CREDENTIALS, "not signed in, or no longer")
     query = f"?{request.url.query}" if request.url.query else ""
     here = quote(request.url.path + query, safe="/")
     return RedirectResponse(f"/console/sign-in?next={here}", status_code=303)
+
+
+def _is_script(request: Request) -> bool:
+    return "application/json" in request.headers.get("accept", "")
 
 
 def _size(request: Request) -> int:

@@ -8,11 +8,10 @@ from starlette.responses import Response
 from tusou.accounts.apps import App
 from tusou.accounts.calendar import DAY
 from tusou.accounts.statistics import calls_since, last_calls
-from tusou.runtime import Standing
+from tusou.library.bulk import Batch
+from tusou.runtime import Request, Standing
 from tusou.services import SERVICES, Service
-from tusou.storage.batches import Batch
-from tusou.storage.capacity import Request
-from tusou.storage.listing import Filter
+from tusou.types import Filter
 from tusou.web.console.pages import Page, Work
 from tusou.web.console.visit import Entry, Visit
 

@@ -6,12 +6,10 @@ from typing import Any
 from starlette.responses import Response
 
 from tusou.errors import Problem, TusouError
+from tusou.library.bulk import Batch, LibraryRow
 from tusou.library.pictures import File, Pictures
 from tusou.services import Service
-from tusou.storage.batches import Batch
-from tusou.storage.items import LibraryRow
-from tusou.storage.listing import Filter, Item
-from tusou.types import ContSign
+from tusou.types import ContSign, Filter, Item
 from tusou.web import inputs
 from tusou.web.console.pages import Page, Work
 from tusou.web.console.visit import Visit
@@ -106,7 +104,8 @@ def change_many(visit: Visit) -> Response:
     wanted = _selected(fields, service)
     runtime, row = visit.runtime, _library(visit)
     grace = runtime.settings.undo_seconds
-    facts = {"service": service.name, "wanted": wanted.to_json()[:500]}
+    meant = str(len(wanted.keys)) if wanted.keys is not None else repr(wanted)[:300]
+    facts = {"service": service.name, "pictures": meant}
     if act == "delete":
         note = runtime.audit.noting("pictures.delete", app.id, **facts)
         return visit.json(_batch(runtime.bulk.ask(row, "delete", wanted, grace=grace, also=note)))

@@ -55,25 +55,25 @@ def _icon(name: str) -> Markup:
     ).format(VERSION, name)
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def _engine() -> Environment:
+    jinja = Environment(
         loader=PackageLoader("tusou.web.console"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["moment"] = _moment
-    environment.filters["size"] = _megabytes
-    environment.filters["number"] = lambda value: f"{value:,}"
-    environment.globals["icon"] = _icon
-    environment.globals["static"] = f"/console/static/{VERSION}"
-    return environment
+    jinja.filters["moment"] = _moment
+    jinja.filters["size"] = _megabytes
+    jinja.filters["number"] = lambda value: f"{value:,}"
+    jinja.globals["icon"] = _icon
+    jinja.globals["static"] = f"/console/static/{VERSION}"
+    return jinja
 
 
-_ENVIRONMENT = _environment()
+_JINJA = _engine()
 
 
 def render(template: str, **facts: Any) -> str:
     """A page from its template."""
-    return _ENVIRONMENT.get_template(template).render(**facts)
+    return _JINJA.get_template(template).render(**facts)

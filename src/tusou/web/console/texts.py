@@ -34,7 +34,8 @@ class Texts:
         """All texts whose keys begin so, for scripts."""
         return {key: text for key, text in self._texts.items() if key.startswith(prefix)}
 
-    def keys(self) -> set[str]:
+    @property
+    def known(self) -> set[str]:
         """All keys."""
         return set(self._texts)
 

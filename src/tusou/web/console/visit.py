@@ -159,7 +159,7 @@ def page(
         "path": request.url.path,
         "here": path,
         # Only texts of the catalogue are shown: a link must not put words into our mouth.
-        "said": say(f"said.{said}") if f"said.{said}" in say.keys() else "",  # noqa: SIM118
+        "said": say(f"said.{said}") if f"said.{said}" in say.known else "",
         "script_texts": {},
         **facts,
     }
