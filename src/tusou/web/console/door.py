@@ -25,7 +25,7 @@ HOME: Final = "/console/libraries"
 _FORM_COOKIE = "tusou_form"
 _FORM_SECONDS = 3600
 
-# Hashing takes 64 MiB and a tenth of a second; more at once would take the pictures' memory.
+# Hashing takes 19 MiB and all of a core for a moment; more at once would hold up the pictures.
 _HASHERS = 2
 
 
