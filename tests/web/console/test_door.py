@@ -7,8 +7,8 @@ import pytest
 
 from support.console import PASSWORD, Visit, form_of
 from support.server import Server
-from tusou.web.console.console import _HEADERS
 from tusou.web.console.door import inside
+from tusou.web.console.guards import HEADERS
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_every_answer_keeps_other_sites_and_injected_scripts_out(
     browser: httpx.Client, path: str
 ) -> None:
     headers = browser.get(path).headers
-    for name, value in _HEADERS.items():
+    for name, value in HEADERS.items():
         assert headers[name] == value
     policy = headers["content-security-policy"]
     assert "unsafe" not in policy
@@ -218,3 +218,9 @@ def test_files_of_the_console_may_be_kept_for_ever_under_their_version(visit: Vi
     assert "immutable" in answer.headers["cache-control"]
     assert visitor.get("/static/other/console.css").status_code == 404
     assert visitor.get(found.replace("console.css", "..%2Fconsole.py")).status_code == 404
+
+
+def test_a_head_request_is_answered_as_a_get_is(browser: httpx.Client, visit: Visit) -> None:
+    assert browser.head("/sign-in").status_code == 200
+    assert browser.head("/account").status_code == 303
+    assert visit("viewer").http.head("/account").status_code == 200

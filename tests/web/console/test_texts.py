@@ -101,6 +101,8 @@ def test_every_problem_and_every_service_has_its_text() -> None:
     known = texts("en").known
     assert {f"problem.{problem.name}" for problem in Problem} <= known
     assert {f"service.{name}" for name in SERVICES} <= known
+    hints = {key.partition(".")[2] for key in known if key.startswith("hint.")} - {"aspect"}
+    assert hints <= {problem.name for problem in Problem}
     for act in ("delete", "reclass", "release"):
         for state in ("waiting", "running", "done", "undone", "failed"):
             assert f"js.changes.{act}.{state}.many" in known

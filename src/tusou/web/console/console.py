@@ -1,6 +1,5 @@
 """The console's application: its pages put together, and what every request to it passes."""
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -9,27 +8,26 @@ from urllib.parse import quote
 import anyio
 from anyio import to_thread
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from tusou.accounts.audit import acting
 from tusou.errors import Problem, TusouError
 from tusou.runtime import Runtime
 from tusou.web import inputs
 from tusou.web.console import account, applications, door, libraries, pictures, searching
+from tusou.web.console.guards import Secured, require_no_other_site, require_own_page
 from tusou.web.console.pages import Page, Work
+from tusou.web.console.problems import failure, is_script
 from tusou.web.console.rendering import STATIC, VERSION, media_type
 from tusou.web.console.texts import choose, texts
-from tusou.web.console.visit import THEMES, Visit, is_csrf, json_answer, page
+from tusou.web.console.visit import THEMES, Visit
 from tusou.web.inputs import Fields
 from tusou.web.queue import Queue
-
-_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -44,44 +42,6 @@ PAGES: tuple[Page, ...] = (
 
 _THREADS = 6
 """Pages and thumbnails made at the same time; pictures are worked on in the server's own queue."""
-
-_STATUS = {
-    Problem.APP_UNKNOWN: 404,
-    Problem.NO_LIBRARY: 404,
-    Problem.UNKNOWN_SERVICE: 404,
-    Problem.ITEM_MISSING: 404,
-    Problem.REQUEST_MISSING: 404,
-    Problem.METHOD: 404,
-    Problem.PERMISSION: 403,
-    Problem.NO_CREDENTIALS: 401,
-    Problem.ITEM_EXISTS: 409,
-    Problem.LIBRARY_FULL: 409,
-    Problem.UNAVAILABLE: 503,
-    Problem.OVERLOADED: 503,
-    Problem.UNKNOWN: 500,
-}
-
-_CONTENT = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' blob:",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-_HEADERS = {
-    "content-security-policy": _CONTENT,
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(self), geolocation=(), microphone=()",
-    "referrer-policy": "same-origin",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-}
 
 
 def create_console(runtime: Runtime, queue: Queue) -> ASGIApp:
@@ -120,7 +80,7 @@ class Console:
             try:
                 return await self._serve(request, row)
             except Exception as error:
-                return self._failure(request, error)
+                return _failure(request, error)
 
         return endpoint
 
@@ -132,7 +92,7 @@ class Console:
         request.state.note["user"] = user.name
         with self._queue.place(), self._queue.body(_size(request)):
             fields = await _fields(request)
-            if request.method != "GET":
+            if _may_change(request):
                 require_own_page(request, token, fields)
             visit = Visit(
                 request=request,
@@ -162,21 +122,23 @@ class Console:
     async def _at_the_door(self, request: Request) -> Response:
         say, theme = texts(_language(request)), _theme(request)
         try:
-            if request.method == "GET":
+            if not _may_change(request):
                 return self._door.show(request, say, theme)
             require_no_other_site(request)
-            fields = await inputs.read_fields(request)
-            return await self._door.enter(request, fields, say, theme)
+            with self._queue.place(), self._queue.body(_size(request)):
+                fields = await inputs.read_fields(request)
+                return await self._door.enter(request, fields, say, theme)
         except Exception as error:
-            return self._failure(request, error)
+            return _failure(request, error)
 
     async def _show(self, request: Request) -> Response:
         """Switch language or theme, which needs no session: the sign-in page has the switches."""
         try:
             require_no_other_site(request)
-            fields = await inputs.read_fields(request)
+            with self._queue.place(), self._queue.body(_size(request)):
+                fields = await inputs.read_fields(request)
         except TusouError as error:
-            return self._failure(request, error)
+            return _failure(request, error)
         response = RedirectResponse(door.inside(fields.text("here")), status_code=303)
         for name, values in (("language", ("zh", "en")), ("theme", THEMES)):
             value = fields.text(name)
@@ -185,75 +147,11 @@ class Console:
         return response
 
     def _unknown(self, request: Request, error: Exception) -> Response:
-        return self._failure(request, TusouError(Problem.METHOD, request.url.path))
-
-    def _failure(self, request: Request, error: Exception) -> Response:
-        """What went wrong, for a script as JSON, for a person as a page."""
-        if not isinstance(error, TusouError):
-            _log.error("request %s failed", request.state.log_id, exc_info=error)
-            error = TusouError(Problem.UNKNOWN)
-        request.state.note["error_code"] = error.problem.code
-        status = _STATUS.get(error.problem, 400)
-        say = texts(_language(request))
-        text = say(f"problem.{error.problem.name}")
-        detail = error.detail if status != 500 else ""
-        if _is_script(request):
-            facts = {"problem": error.problem.name, "text": text, "detail": detail}
-            return json_answer(facts | error.facts, status)
-        return page(
-            request,
-            "problem.html",
-            say,
-            _theme(request),
-            status=status,
-            text=text,
-            detail=detail,
-            number=request.state.log_id,
-        )
+        return _failure(request, TusouError(Problem.METHOD, request.url.path))
 
 
-def require_own_page(request: Request, token: str, fields: Fields) -> None:
-    """Refuse a change that no page of this session asked for.
-
-    Raises:
-        TusouError: PERMISSION.
-    """
-    require_no_other_site(request)
-    given = request.headers.get("x-csrf-token") or fields.text("csrf") or ""
-    if not is_csrf(token, given):
-        raise TusouError(Problem.PERMISSION, "the request does not come from a page of yours")
-
-
-def require_no_other_site(request: Request) -> None:
-    """Refuse what a browser says another site had it send.
-
-    Raises:
-        TusouError: PERMISSION.
-    """
-    if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-        raise TusouError(Problem.PERMISSION, "the request comes from another site")
-
-
-class Secured:
-    """Puts headers on every answer that keep other sites and injected scripts out."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-
-        async def send_secured(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("cache-control", "no-store")
-                if scope["scheme"] == "https":
-                    headers.setdefault("strict-transport-security", "max-age=31536000")
-            await send(message)
-
-        await self._app(scope, receive, send_secured)
+def _failure(request: Request, error: Exception) -> Response:
+    return failure(request, error, texts(_language(request)), _theme(request))
 
 
 def _home(_: Request) -> Response:
@@ -273,23 +171,23 @@ def _static(request: Request) -> Response:
 
 def _to_the_door(request: Request) -> Response:
     """A person goes to sign in and comes back; a script is told."""
-    if request.method != "GET" or _is_script(request):
+    if _may_change(request) or is_script(request):
         raise TusouError(Problem.NO_CREDENTIALS, "not signed in, or no longer")
     query = f"?{request.url.query}" if request.url.query else ""
     here = quote(request.url.path + query, safe="/")
     return RedirectResponse(f"/console/sign-in?next={here}", status_code=303)
 
 
-def _is_script(request: Request) -> bool:
-    return "application/json" in request.headers.get("accept", "")
+def _may_change(request: Request) -> bool:
+    return request.method not in ("GET", "HEAD")
 
 
 def _size(request: Request) -> int:
-    return 0 if request.method == "GET" else inputs.body_size(request)
+    return inputs.body_size(request) if _may_change(request) else 0
 
 
 async def _fields(request: Request) -> Fields:
-    return Fields() if request.method == "GET" else await inputs.read_fields(request)
+    return await inputs.read_fields(request) if _may_change(request) else Fields()
 
 
 def _language(request: Request) -> str:
