@@ -89,8 +89,7 @@ def filled(desk: Server) -> Caller:
 def fresh(desk: Server) -> Caller:
     """Pictures in a library that a test may change."""
     caller = desk.caller("similar")
-    for seed in range(PICTURES):
-        caller.call("similar", "add", image=picture(seed, 120, 90), brief=f"poster {seed}")
+    strangers(desk, caller, PICTURES, "poster")
     return caller
 
 
@@ -353,7 +352,7 @@ def test_a_picture_is_pasted_or_dropped_to_search_and_results_are_cut_by_score(
     expect(page.locator("#grid .score")).to_have_count(0)
 
 
-def strangers(desk: Server, caller: Caller, count: int) -> None:
+def strangers(desk: Server, caller: Caller, count: int, name: str = "stranger") -> None:
     """Pictures that no model has seen, stored before the server opens the library."""
     random = np.random.default_rng(0)
     with desk.office() as office:
@@ -365,13 +364,13 @@ def strangers(desk: Server, caller: Caller, count: int) -> None:
             items.insert(
                 NewItem(
                     sign=ContSign(1, number),
-                    brief=f"stranger {number}",
+                    brief=f"{name} {number}",
                     classes=(0, 0),
                     blob="",
                     media_type="image/png",
                     length=1,
-                    width=60,
-                    height=60,
+                    width=120,
+                    height=90,
                     vectors={library.pack: vector.astype(np.float32)},
                     keypoints=None,
                     sketch=None,
