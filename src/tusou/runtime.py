@@ -12,22 +12,26 @@ from typing import IO, TYPE_CHECKING, NamedTuple, Self
 from tusou.accounts.apps import Apps
 from tusou.accounts.audit import Audit
 from tusou.accounts.billing import Billing
-from tusou.accounts.calendar import DAY
+from tusou.accounts.calendar import DAY, HOUR
 from tusou.accounts.plans import Plans
 from tusou.accounts.prices import Prices
 from tusou.accounts.quotas import Quotas
 from tusou.accounts.secrets import Vault
+from tusou.accounts.sessions import Sessions
 from tusou.accounts.signatures import Signatures
 from tusou.accounts.signups import Signups
 from tusou.accounts.statistics import last_calls
 from tusou.accounts.ticker import Ticker
 from tusou.accounts.tokens import Tokens
 from tusou.accounts.usage import Usage
+from tusou.accounts.users import User, Users
 from tusou.errors import Problem, TusouError
-from tusou.services import Service
+from tusou.services import SERVICES, Service
 from tusou.settings import Settings
 from tusou.storage.blobs import FolderBlobs, new_name
-from tusou.storage.database import Database
+from tusou.storage.capacity import CapacityRequests
+from tusou.storage.capacity import Request as Request  # for those who show them
+from tusou.storage.database import Also, Database
 from tusou.storage.items import LibraryRow, Registry
 from tusou.storage.moves import MoveRow, Moves
 from tusou.vision.packs import Pack
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _MOVE_SECONDS = 1.0  # how often the server looks whether a library is to be moved
+_BULK_SECONDS = 0.5  # how often the server looks whether many pictures are to be changed
 _STRIKE_SECONDS = 1.0  # how often the server looks whether an hour has ended
 
 
@@ -62,14 +67,18 @@ class Office:
         self.database = Database(settings.database_url)
         self.database.migrate()
         self.audit = Audit(self.database)
-        self.apps = Apps(self.database, Vault(settings.data / "secret.key"), self.audit)
+        self.vault = Vault(settings.data / "secret.key")
+        self.apps = Apps(self.database, self.vault, self.audit)
         self.signups = Signups(self.database, self.apps)
+        self.users = Users(self.database, self.audit)
+        self.sessions = Sessions(self.database, settings.session_hours * HOUR)
         self.plans = Plans.bundled()
         self.tokens = Tokens(self.database, self.apps)
         self.usage = Usage(self.database)
         prices = Prices.load(settings.prices)
         self.billing = Billing(self.database, prices, self.usage, audit=self.audit)
         self.registry = Registry(self.database)
+        self.requests = CapacityRequests(self.database)
         self.moves = Moves(self.database)
         self.shelf = Shelf(settings.packs_folder)
 
@@ -86,10 +95,14 @@ class Office:
             ValueError: there is no such pack.
         """
         app, capacity = self.apps.get(app_id), self.settings.library_capacity
-        chosen = self.shelf.find(pack or self.settings.pack).id
+        chosen = self._find_pack(service, pack)
         facts = {"service": service, "pack": chosen, "capacity": capacity}
         note = self.audit.noting("library.create", app.id, **facts)
         return self.registry.create(app.id, service, chosen, capacity, note)
+
+    def _find_pack(self, service: str, name: str | None = None) -> str:
+        """The id of the pack for a new library: one by name, or that of the settings."""
+        return self.shelf.find(name or self.settings.pack).id
 
     def sign_up(self, name: str, service: str) -> LibraryRow:
         """Make the library of a name of the private interface, and the application it belongs to.
@@ -102,6 +115,38 @@ class Office:
             # Before the library is there: a service that is unticked later stays so.
             self.apps.tick(app.id, service)
         return self.create_library(app.id, service)
+
+    def ask_for_capacity(self, app_id: int, service: str, who: User) -> bool:
+        """Ask for a library, or for as much room again in one that is there.
+
+        Returns:
+            Whether it is granted at once: an operator asks, or the settings say so.
+
+        Raises:
+            TusouError: APP_UNKNOWN; ITEM_EXISTS, a request for it is not decided yet.
+        """
+        app, pictures = self.apps.get(app_id), self.settings.library_capacity
+        facts = {"service": SERVICES[service].name, "pictures": pictures}
+        note = self.audit.noting("capacity.ask", app.id, **facts)
+        number = self.requests.ask(app.id, service, pictures, who.name, note)
+        if who.operates or self.settings.grant_capacity:
+            self.decide_capacity(number, True)
+            return True
+        return False
+
+    def decide_capacity(self, number: int, granted: bool) -> None:
+        """Grant a request for capacity, or refuse it.
+
+        Raises:
+            TusouError: REQUEST_MISSING, there is none or it was decided before.
+        """
+        act = "capacity.grant" if granted else "capacity.refuse"
+
+        def note(request: Request) -> Also:
+            facts = {"service": request.service, "pictures": request.pictures}
+            return self.audit.noting(act, request.app_id, **facts)
+
+        self.requests.decide(number, granted, self._find_pack, note)
 
     def move_library(self, app_id: int, service: str, pack: str) -> str:
         """Ask for a library to be moved to another pack, and tell its id; a server does it.
@@ -195,6 +240,7 @@ class Runtime(Office):
 
         from tusou.images.fetch import Fetcher
         from tusou.index.inverted import InvertedIndex
+        from tusou.library.bulk import Bulk
         from tusou.library.catalogue import Catalogue
         from tusou.library.feedback import Feedback
         from tusou.library.library import Tools
@@ -239,6 +285,9 @@ class Runtime(Office):
                 ),
             )
             undo.callback(self.catalogue.close)
+            self.bulk = Bulk(self.database, self.catalogue)
+            self._bulk_ticker: Ticker | None = None
+            undo.callback(self._stop_bulk)
             self._mover = Mover(self.database, self.catalogue, self.models, self.blobs)
             self._moving: Ticker | None = None
             undo.callback(self._stop_moving)
@@ -260,6 +309,7 @@ class Runtime(Office):
             self.usage.start()
             self._clock = Ticker("tusou-billing", _STRIKE_SECONDS, self.billing.strike)
             self._moving = Ticker("tusou-move", _MOVE_SECONDS, self._mover.run)
+            self._bulk_ticker = Ticker("tusou-bulk", _BULK_SECONDS, self.bulk.run)
             self._loader = threading.Thread(target=self._load, name="tusou-load", daemon=True)
             self._loader.start()
 
@@ -275,6 +325,11 @@ class Runtime(Office):
         self._mover.stop()
         if self._moving is not None:
             self._moving.close()
+
+    def _stop_bulk(self) -> None:
+        self.bulk.stop()
+        if self._bulk_ticker is not None:
+            self._bulk_ticker.close()
 
     def _load(self) -> None:
         from tusou.library.reconcile import sweep

@@ -33,6 +33,11 @@ class Service:
     class_fields: tuple[str, ...] = ("tags",)
     """Request fields with class ids: one field of up to two tags, or one field a dimension."""
 
+    @property
+    def explains(self) -> bool:
+        """Whether it can show what two pictures have in common."""
+        return self.pipeline != "embedding"
+
 
 def _row(name: str, chinese: str, prefix: str, finds: str, **limits: object) -> Service:
     values: dict[str, object] = {

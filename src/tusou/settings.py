@@ -116,6 +116,25 @@ class Settings:
         "Where `tusou model add hf:…` downloads from; nothing else does",
         "`tusou model add hf:…` 的下载地址；除此之外不访问",
     )
+    grant_capacity: bool = _setting(
+        False,
+        _flag,
+        "Grant what users of the console ask for at once, libraries and more capacity; false: an "
+        "operator decides",
+        "控制台用户申请建库或扩容时是否自动通过；false 表示由管理员审批",
+    )
+    session_hours: int = _setting(
+        12,
+        _count,
+        "Hours after which a console session that is not used ends",
+        "控制台登录会话闲置多少小时后失效",
+    )
+    undo_seconds: int = _setting(
+        10,
+        _count,
+        "How long a change of many pictures that is asked for in the console can be undone",
+        "在控制台批量修改或删除图片后，可撤销的时间（秒）",
+    )
     closed_services: tuple[str, ...] = _setting(
         (), _services, "Services switched off, comma separated", "停用的服务，用逗号分隔"
     )

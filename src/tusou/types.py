@@ -125,6 +125,43 @@ class ClassFilter:
         return np.asarray(combine.reduce(rows), dtype=np.bool_)
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which pictures of a library are meant; all conditions must hold, none means all."""
+
+    brief: str = ""
+    """Words of which each is part of the brief; for ASCII letters, capitals are no difference."""
+    classes: ClassFilter | None = None
+    sign: ContSign | None = None
+    keys: tuple[int, ...] | None = None
+    """Only these numbers."""
+    without: tuple[int, ...] = ()
+    """Not these numbers."""
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every picture is meant."""
+        return self == Filter()
+
+
+class Item(NamedTuple):
+    """What is known of a stored picture, its features aside."""
+
+    key: int
+    sign: ContSign
+    brief: str
+    classes: tuple[int, int]
+    blob: str
+    """Name in the blob store; empty: the file was not kept."""
+    media_type: str
+    length: int
+    """Bytes of the file."""
+    width: int
+    height: int
+    created: int
+    updated: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Keypoints:
     """Local features of one picture, strongest first."""

@@ -24,7 +24,9 @@ import pytest
 
 from support.pictures import EXAMPLES, picture
 from support.server import Answer, Caller, Server, b64
+from tusou.runtime import Office
 from tusou.services import SERVICES
+from tusou.settings import Settings
 
 _PROGRAM = [sys.executable, "-m", "tusou.cli"]
 _ADD = f"{SERVICES['same_hq'].prefix}/add"
@@ -344,6 +346,12 @@ def test_the_demo_prints_a_search_that_works_as_printed(tmp_path: Path) -> None:
     assert f"AppID       {keys['app_id']}" in text
     assert f"API Key     {keys['api_key']}" in text
     assert "11 example pictures are in its library `similar`" in text
+    found = re.search(r"User +(\S+)\n +Password +(\S+)", text)
+    assert found
+    with Office(Settings.load({}, data=data)) as office:
+        user = office.users.with_password(found[1], found[2])
+    assert user is not None
+    assert user.operates
 
 
 @contextmanager

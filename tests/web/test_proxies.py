@@ -21,8 +21,16 @@ TRUSTED = Settings.load({"TUSOU_TRUSTED_PROXIES": "10.0.0.0/8, ::1"}).trusted_pr
 
 def seen(peer: str | None, *headers: tuple[str, str]) -> tuple[object, list[bytes]]:
     """The client's address and the hosts that an application behind `Proxies` sees."""
+    scope = scope_of(peer, *headers)
+    client = scope["client"]
+    return client and client[0], scope["state"]["forwarded_hosts"]
+
+
+def scope_of(peer: str | None, *headers: tuple[str, str]) -> Scope:
+    """What an application behind `Proxies` is given."""
     scope: Scope = {
         "type": "http",
+        "scheme": "http",
         "client": None if peer is None else (peer, 4711),
         "headers": [(name.encode(), value.encode()) for name, value in headers],
     }
@@ -37,8 +45,24 @@ def seen(peer: str | None, *headers: tuple[str, str]) -> tuple[object, list[byte
         raise AssertionError
 
     asyncio.run(Proxies(app, TRUSTED)(scope, receive, send))
-    client = scope["client"]
-    return client and client[0], scope["state"]["forwarded_hosts"]
+    return scope
+
+
+@pytest.mark.parametrize(
+    ("peer", "told", "scheme"),
+    [
+        ("10.1.1.1", "https", "https"),
+        ("10.1.1.1", "HTTPS, http", "https"),
+        ("10.1.1.1", "gopher", "http"),
+        ("10.1.1.1", "", "http"),
+        ("1.2.3.4", "https", "http"),
+        (None, "https", "http"),
+    ],
+)
+def test_the_scheme_is_what_a_trusted_proxy_was_asked_by(
+    peer: str | None, told: str, scheme: str
+) -> None:
+    assert scope_of(peer, ("x-forwarded-proto", told))["scheme"] == scheme
 
 
 FOR, HOST = "x-forwarded-for", "x-forwarded-host"

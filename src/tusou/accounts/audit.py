@@ -4,13 +4,27 @@ import json
 import os
 import pwd
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select
 
 from tusou.storage.database import Database
 from tusou.storage.tables import audit
+
+_actor: ContextVar[str | None] = ContextVar("actor", default=None)
+
+
+@contextmanager
+def acting(who: str) -> Iterator[None]:
+    """Acts of the block are those of `who`: of a person whom the server works for."""
+    before = _actor.set(who)
+    try:
+        yield
+    finally:
+        _actor.reset(before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +49,7 @@ class Audit:
     def __init__(
         self, database: Database, who: str | None = None, clock: Callable[[], float] = time.time
     ) -> None:
-        """Write in the name of `who`; None: the user that runs this process."""
+        """Write in the name of `who`, or of whom `acting` says; None: who runs this process."""
         self._database = database
         self._who = who or _system_user()
         self._clock = clock
@@ -47,7 +61,7 @@ class Audit:
         connection.execute(
             insert(audit).values(
                 at=int(self._clock()),
-                who=self._who,
+                who=_actor.get() or self._who,
                 act=act,
                 app_id=app_id,
                 facts=json.dumps(facts, ensure_ascii=False),

@@ -1,6 +1,8 @@
 """Keys that the database alone does not give away: a key file, and digests of tokens."""
 
+import base64
 import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -13,11 +15,17 @@ class Vault:
 
     def __init__(self, key_file: Path) -> None:
         self._path = key_file
-        self._fernet = Fernet(_read_or_make(key_file))
+        self._key = _read_or_make(key_file)
+        self._fernet = Fernet(self._key)
 
     def seal(self, text: str) -> bytes:
         """Encrypt."""
         return self._fernet.encrypt(text.encode())
+
+    def derive(self, purpose: str, length: int) -> str:
+        """Letters and digits that only this key file gives, the same each time."""
+        mac = hmac.digest(self._key, purpose.encode(), "sha256")
+        return base64.b32encode(mac).decode().lower()[:length]
 
     def open(self, sealed: bytes) -> str:
         """Decrypt.

@@ -60,6 +60,17 @@ def last_calls(database: Database, operations: Sequence[str]) -> dict[tuple[int,
         return {(app, service): hour for app, service, hour in connection.execute(query)}
 
 
+def calls_since(database: Database, since: int) -> dict[tuple[int, str], int]:
+    """How many calls there were since an hour, by application and service, refused ones too."""
+    query = (
+        select(usage.c.app_id, usage.c.service, func.sum(usage.c.calls))
+        .where(usage.c.hour >= since)
+        .group_by(usage.c.app_id, usage.c.service)
+    )
+    with database.read() as connection:
+        return {(app, service): int(calls) for app, service, calls in connection.execute(query)}
+
+
 def put_back(connection: Connection, app_id: int, hour: int) -> None:
     """Move what an application has called in an hour to the hour before."""
     mine = (usage.c.app_id == app_id) & (usage.c.hour == hour)

@@ -60,6 +60,7 @@ def _register() -> None:
     from tusou.cli.model import model
     from tusou.cli.package import package, qps
     from tusou.cli.serve import serve
+    from tusou.cli.user import user
 
     entries = (
         serve,
@@ -75,6 +76,7 @@ def _register() -> None:
         usage,
         bill,
         audit,
+        user,
     )
     for entry in entries:
         main.add_command(entry)

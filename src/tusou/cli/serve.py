@@ -20,6 +20,7 @@ from tusou.settings import STANDARD_PORTS, Settings
 # cost half a millisecond wait for several times that (`scripts/bench quota_load`).
 _SWITCH_SECONDS = 0.0005
 _DEMO_SERVICE = SERVICES["similar"]
+_DEMO_USER = "demo"
 
 
 @click.command()
@@ -110,8 +111,12 @@ def _demonstrate(runtime: Runtime, folder: Path, address: str) -> None:
     if grant is None:
         raise RuntimeError(f"the keys of application {app.id} do not fit together")
     path = f"{_DEMO_SERVICE.prefix}/search?access_token={grant.access_token}"
+    password = _demo_user(runtime)
     click.echo(
-        f"\nA first application with five libraries ({', '.join(SERVICES)}):\n"
+        f"\nThe console is at {address}/console\n"
+        f"  User        {_DEMO_USER}\n"
+        f"  Password    {password}\n\n"
+        f"A first application with five libraries ({', '.join(SERVICES)}):\n"
         f"  AppID       {app.id}\n"
         f"  API Key     {app.api_key}\n"
         f"  Secret Key  {secret}\n\n"
@@ -120,3 +125,13 @@ def _demonstrate(runtime: Runtime, folder: Path, address: str) -> None:
         f"curl '{address}{path}' "
         f'--data-urlencode "image=$(base64 < {folder / "query" / "cat.jpg"})" -d rn=3\n'
     )
+
+
+def _demo_user(runtime: Runtime) -> str:
+    """Make a first operator, once; the password comes from the key file, so it stays the same."""
+    password = runtime.vault.derive("password of the demo user", 12)
+    if all(user.name != _DEMO_USER for user in runtime.users.list()):
+        runtime.users.add(_DEMO_USER, password, "operator")
+    if runtime.users.with_password(_DEMO_USER, password) is None:
+        return "(the one you gave it)"
+    return password

@@ -6,9 +6,11 @@ import threading
 from tusou.errors import TusouError
 from tusou.library.library import Library, Tools
 from tusou.library.models import Models
+from tusou.library.pictures import Pictures
 from tusou.services import SERVICES
 from tusou.storage.database import Database
 from tusou.storage.items import Items, LibraryRow, Registry
+from tusou.storage.listing import Listing
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +65,22 @@ class Catalogue:
                     self._tools,
                 )
             return self._open[row.id]
+
+    def pictures(self, app_id: int, service: str) -> Pictures:
+        """The application's pictures for a service, to look at; needs no index and no model.
+
+        Raises:
+            TusouError: NO_LIBRARY.
+        """
+        row = self._registry.get(app_id, service)
+        return Pictures(Listing(self._database, row.id), self._tools.blobs)
+
+    def forget(self, row: LibraryRow) -> None:
+        """Close a library that was released."""
+        with self._opening:
+            library = self._open.pop(row.id, None)
+        if library is not None:
+            library.close()
 
     def close(self) -> None:
         """Close all libraries."""

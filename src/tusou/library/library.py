@@ -150,6 +150,14 @@ class Library:
         for row in removed:
             self._discard(row.blob)
 
+    def delete_found(self, signs: tuple[ContSign, ...]) -> None:
+        """Delete those of many pictures that are still there, which may be none."""
+        try:
+            self.delete(signs)
+        except TusouError as error:
+            if error.problem is not Problem.ITEM_MISSING:
+                raise
+
     def update(
         self, source: Source, brief: str | None, classes: tuple[int | None, int | None]
     ) -> None:
@@ -163,6 +171,14 @@ class Library:
             key, now = self._items.update(sign, brief, classes)
             row = np.array([now], np.uint16)
             self._follow([key], lambda indexes: indexes.reclass(np.array([key]), row))
+
+    def reclass(self, signs: Sequence[ContSign], classes: tuple[int | None, int | None]) -> None:
+        """Give those of many pictures that are there other classes, where they are given."""
+        with self._changes:
+            changed = self._items.reclass(signs, classes)
+            if changed:
+                keys, rows = list(changed), np.array(list(changed.values()), np.uint16)
+                self._follow(keys, lambda indexes: indexes.reclass(np.array(keys), rows))
 
     def move(
         self,

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -26,6 +26,9 @@ State = Literal["absent", "older", "current", "newer"]
 
 _BUSY_SECONDS = 30
 _WRITE = "tusou_write"
+
+Also = Callable[[Connection], None]
+"""What must be written in a transaction that is somebody else's."""
 
 
 class Database:

@@ -269,6 +269,28 @@ class Items:
                 raise TusouError(Problem.ITEM_MISSING, str(sign))
         return changed.id, (changed.class1, changed.class2)
 
+    def reclass(
+        self, signs: Sequence[ContSign], classes: tuple[int | None, int | None]
+    ) -> dict[int, tuple[int, int]]:
+        """Give many pictures classes where they are given, in one transaction.
+
+        Returns:
+            The classes they have now, by number; pictures that are not there are left out.
+        """
+        values: dict[str, object] = {"updated": int(time.time())}
+        for name, value in zip(("class1", "class2"), classes, strict=True):
+            if value is not None:
+                values[name] = value
+        mine = items.c.library_id == self._library_id, items.c.sign.in_(list(map(int, signs)))
+        with self._database.write() as connection:
+            changed = connection.execute(
+                update(items)
+                .where(*mine)
+                .values(**values)
+                .returning(items.c.id, items.c.class1, items.c.class2)
+            )
+            return {row.id: (row.class1, row.class2) for row in changed}
+
     def found(self, keys: Sequence[int]) -> dict[int, Found]:
         """Signs and briefs by number; pictures deleted meanwhile are left out."""
         with self._database.read() as connection:

@@ -99,6 +99,9 @@ items = Table(
     Column("created", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
     UniqueConstraint("library_id", "sign"),
+    # What a list of pictures is filtered by, in its order: half a million are looked through
+    # without reading their rows.
+    Index("ix_items_listing", "library_id", "id", "class1", "class2", "brief"),
     sqlite_autoincrement=True,
 )
 
@@ -270,5 +273,69 @@ audit = Table(
     Column("act", String(32), nullable=False),  # such as app.reset_key
     Column("app_id", _Id, index=True),  # no foreign key: outlives what it speaks of
     Column("facts", Text, nullable=False),  # JSON, never a secret
+    sqlite_autoincrement=True,
+)
+
+# People who sign in to the console.
+users = Table(
+    "users",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("password", Text, nullable=False),  # argon2id, with its salt and cost
+    Column("role", String(16), nullable=False),  # operator, owner, viewer
+    Column("created", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+# The applications that owners and viewers have to do with; operators have to do with all.
+user_apps = Table(
+    "user_apps",
+    metadata,
+    Column("user_id", _Id, ForeignKey("users.id"), primary_key=True, autoincrement=False),
+    Column("app_id", _Id, ForeignKey("apps.id"), primary_key=True, autoincrement=False),
+)
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),  # SHA-256 of the token
+    Column("user_id", _Id, ForeignKey("users.id"), nullable=False, index=True),
+    Column("created", BigInteger, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False, index=True),
+    Column("address", Text, nullable=False),
+    Column("agent", Text, nullable=False),  # what the browser calls itself
+)
+# Asked for: a library, or more room in one that is there.
+capacity_requests = Table(
+    "capacity_requests",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("app_id", _Id, ForeignKey("apps.id"), nullable=False),
+    Column("service", String(32), nullable=False),
+    Column("pictures", BigInteger, nullable=False),
+    Column("asked", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("decided", BigInteger),  # empty: not yet
+    Column("granted", Boolean),
+    Index(None, "app_id", "service"),
+    sqlite_autoincrement=True,
+)
+# Changes of many pictures: they wait, so that they can be called off, and go on after a restart.
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("library_id", _Id, ForeignKey("libraries.id"), nullable=False, index=True),
+    Column("act", String(16), nullable=False),  # delete, reclass, release
+    Column("wanted", Text, nullable=False),  # which pictures: JSON of storage.listing.Filter
+    Column("class1", Integer),  # what reclass sets; empty: left as it is
+    Column("class2", Integer),
+    Column("last", BigInteger, nullable=False),  # how far it has come: a picture's number
+    Column("until", BigInteger, nullable=False),  # pictures with greater numbers came later
+    Column("state", String(16), nullable=False),  # waiting, running, done, undone, failed
+    Column("total", BigInteger, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("starts", BigInteger, nullable=False),
+    Column("problem", Text, nullable=False),
     sqlite_autoincrement=True,
 )

@@ -8,12 +8,13 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from tusou import __version__
 from tusou.runtime import Runtime
 from tusou.web.answers import answer, failure
 from tusou.web.compat import Compat, unknown_call
+from tusou.web.console.console import create_console
 from tusou.web.log import RequestLog
 from tusou.web.private.calls import Private
 from tusou.web.private.ports import PREFIX, Ports, PortTable
@@ -49,6 +50,12 @@ def create_app(runtime: Runtime, ports: Ports) -> FastAPI:
     app.include_router(Compat(runtime, queue).router)
     private = Private(runtime, queue)
     app.include_router(private.router)
+    app.mount("/console", create_console(runtime, queue))
+
+    @app.get("/", include_in_schema=False)
+    @app.get("/console", include_in_schema=False)
+    def home() -> Response:
+        return RedirectResponse("/console/")
 
     @app.get("/healthz", include_in_schema=False)
     def alive(request: Request) -> Response:

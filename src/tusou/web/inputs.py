@@ -15,9 +15,9 @@ from tusou.errors import Problem, TusouError
 from tusou.services import Service
 from tusou.types import ClassFilter, ClassTerm, ContSign, Source, Url
 
-_IMAGE_LIMIT = 4 << 20
+IMAGE_LIMIT = 4 << 20
 # The picture at its limit, and room for the other fields and for multipart's own words.
-_BODY_LIMIT = _IMAGE_LIMIT + (256 << 10)
+_BODY_LIMIT = IMAGE_LIMIT + (256 << 10)
 # A client that sends more than allowed reads its answer only after it has sent all of it.
 _DRAIN_LIMIT = 64 << 20
 _BRIEF_LIMIT = 256
@@ -201,10 +201,10 @@ def check_image_size(sent: int) -> None:
     Raises:
         TusouError: IMAGE_SIZE.
     """
-    if sent > _IMAGE_LIMIT:
+    if sent > IMAGE_LIMIT:
         raise TusouError(
             Problem.IMAGE_SIZE,
-            f"param image has {sent} bytes as sent; at most {_IMAGE_LIMIT} (4 MiB) are taken",
+            f"param image has {sent} bytes as sent; at most {IMAGE_LIMIT} (4 MiB) are taken",
         )
 
 

@@ -1,4 +1,4 @@
-"""Behind a proxy: what trusted ones say of the client and of the host it asked for."""
+"""Behind a proxy: what trusted ones say of the client, and of the host and scheme it asked for."""
 
 from collections.abc import Iterable
 from ipaddress import ip_address
@@ -10,7 +10,7 @@ from tusou.settings import Network
 
 
 class Proxies:
-    """Sets a request's `client`, and `request.state.forwarded_hosts`, by what proxies add to it.
+    """Sets a request's `client`, `scheme` and `state.forwarded_hosts` by what proxies add to it.
 
     Anyone can send these headers, so only those of trusted networks are believed.
     """
@@ -31,6 +31,10 @@ class Proxies:
                     for value in line.split(",")[:1]
                 ]
                 scope["client"] = self._client(headers, scope["client"])
+                # The outermost proxy, whom the client spoke to, comes first.
+                told = headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
+                if told in ("http", "https"):
+                    scope["scheme"] = told
             scope.setdefault("state", {})["forwarded_hosts"] = hosts[:1]
         await self._app(scope, receive, send)
 

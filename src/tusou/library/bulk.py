@@ -1,0 +1,124 @@
+"""Deleting and changing many pictures: asked for, called off within a grace, made in portions."""
+
+import logging
+import threading
+
+from tusou.errors import Problem, TusouError
+from tusou.library.catalogue import Catalogue
+from tusou.storage.batches import Act, Batches
+from tusou.storage.batches import Batch as Batch  # for those who ask
+from tusou.storage.database import Also, Database
+from tusou.storage.items import LibraryRow as LibraryRow  # likewise
+from tusou.storage.items import Registry
+from tusou.storage.listing import Listing
+from tusou.types import Filter
+
+_log = logging.getLogger(__name__)
+
+_PORTION = 200
+"""Pictures of one transaction; adds to the library wait as long."""
+_EVERYTHING = (1 << 62) - 1
+
+
+class Bulk:
+    """Asks for changes of many pictures, and makes those whose grace is over.
+
+    What is asked for is in SQL, so that a restart goes on with it. Pictures that are added later
+    are not meant, but where the whole library is released.
+    """
+
+    def __init__(self, database: Database, catalogue: Catalogue) -> None:
+        self._database = database
+        self._registry = Registry(database)
+        self._batches = Batches(database)
+        self._catalogue = catalogue
+        self._stopping = threading.Event()
+
+    def ask(
+        self,
+        library: LibraryRow,
+        act: Act,
+        wanted: Filter,
+        classes: tuple[int | None, int | None] = (None, None),
+        grace: int = 0,
+        also: Also = lambda _: None,
+    ) -> Batch:
+        """Ask for a change, which begins after `grace` seconds.
+
+        Args:
+            library: Whose pictures.
+            act: `delete`; `reclass`: give `classes`; `release`: delete all, and the library too.
+            wanted: Which pictures.
+            classes: What they get; None: left as it is.
+            grace: Seconds in which it can be called off.
+            also: Writes what must be written in the same transaction.
+
+        Raises:
+            TusouError: ITEM_MISSING, no picture is meant; ITEM_EXISTS, the library is being
+                released.
+        """
+        if any(batch.act == "release" for batch in self._batches.open(library.id)):
+            raise TusouError(Problem.ITEM_EXISTS, "the library is being released")
+        listing = Listing(self._database, library.id)
+        total = listing.count(wanted)
+        release = act == "release"
+        if not (total or release):
+            raise TusouError(Problem.ITEM_MISSING, "no picture is meant")
+        until = _EVERYTHING if release else listing.last()
+        return self._batches.ask(library.id, act, wanted, classes, until, total, grace, also)
+
+    def get(self, library: LibraryRow, number: int) -> Batch:
+        """How far a change has come.
+
+        Raises:
+            TusouError: REQUEST_MISSING.
+        """
+        return self._batches.get(library.id, number)
+
+    def open(self, library: LibraryRow) -> list[Batch]:
+        """The changes of a library that wait or are under way."""
+        return self._batches.open(library.id)
+
+    def undo(self, library: LibraryRow, number: int, also: Also = lambda _: None) -> bool:
+        """Call a change off; False where it has begun."""
+        return self._batches.undo(library.id, number, also)
+
+    def run(self) -> None:
+        """Make every change whose grace is over."""
+        for batch in self._batches.open():
+            if self._stopping.is_set():
+                return
+            if not self._batches.begin(batch):
+                continue
+            try:
+                self._make(batch)
+            except TusouError as error:
+                if error.problem in (Problem.UNAVAILABLE, Problem.OVERLOADED):
+                    _log.info("change %d is not made yet: %s", batch.id, error.message)
+                    continue
+                _log.warning("change %d failed: %s", batch.id, error.message)
+                self._batches.end(batch, error.message)
+
+    def stop(self) -> None:
+        """Break off the change in hand soon; it goes on when the server runs again."""
+        self._stopping.set()
+
+    def _make(self, batch: Batch) -> None:
+        rows = {row.id: row for row in self._registry.list()}
+        row = rows[batch.library_id]
+        library, listing = self._catalogue.open(row), Listing(self._database, row.id)
+        last = batch.last
+        while portion := listing.portion(batch.wanted, last, batch.until, _PORTION):
+            signs = tuple(sign for _, sign in portion)
+            if batch.act == "reclass":
+                library.reclass(signs, batch.classes)
+            else:
+                library.delete_found(signs)
+            last = portion[-1][0]
+            self._batches.advance(batch, last, len(portion))
+            if self._stopping.wait(0.002):  # adds and searches that wait for the library go first
+                return
+        if batch.act != "release":
+            self._batches.end(batch)
+        elif self._batches.release(row.id):
+            self._catalogue.forget(row)

@@ -1,0 +1,119 @@
+"""What users ask for: a library, or more room in one; and what became of it."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from sqlalchemy import Connection, insert, select, update
+
+from tusou.errors import Problem, TusouError
+from tusou.storage.database import Also, Database
+from tusou.storage.tables import capacity_requests, libraries
+
+
+class Request(NamedTuple):
+    """Somebody asks for so many pictures more, in a library that may not be there yet."""
+
+    id: int
+    app_id: int
+    service: str
+    pictures: int
+    asked: int
+    who: str
+
+
+class CapacityRequests:
+    """Requests for libraries and for capacity; one at a time for each library."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ask(self, app_id: int, service: str, pictures: int, who: str, also: Also) -> int:
+        """Write a request down; returns its number.
+
+        Raises:
+            TusouError: ITEM_EXISTS, one for this library is not decided yet.
+        """
+        with self._database.write() as connection:
+            mine = capacity_requests.c.app_id == app_id, capacity_requests.c.service == service
+            if connection.scalar(
+                select(capacity_requests.c.id).where(*mine, capacity_requests.c.decided.is_(None))
+            ):
+                raise TusouError(Problem.ITEM_EXISTS, "a request for it waits to be decided")
+            number: int = connection.scalars(
+                insert(capacity_requests)
+                .values(
+                    app_id=app_id,
+                    service=service,
+                    pictures=pictures,
+                    asked=int(time.time()),
+                    who=who,
+                )
+                .returning(capacity_requests.c.id)
+            ).one()
+            also(connection)
+        return number
+
+    def waiting(self, app_ids: Iterable[int] | None = None) -> list[Request]:
+        """Requests that are not decided, oldest first; of some applications or of all."""
+        query = (
+            select(capacity_requests)
+            .where(capacity_requests.c.decided.is_(None))
+            .order_by(capacity_requests.c.id)
+        )
+        if app_ids is not None:
+            query = query.where(capacity_requests.c.app_id.in_(list(app_ids)))
+        with self._database.read() as connection:
+            return [
+                Request(row.id, row.app_id, row.service, row.pictures, row.asked, row.who)
+                for row in connection.execute(query)
+            ]
+
+    def decide(
+        self,
+        number: int,
+        granted: bool,
+        find_pack: Callable[[str], str],
+        also: Callable[[Request], Also],
+    ) -> Request:
+        """Grant or refuse a request; a library that is not there is made.
+
+        `find_pack` gives the id of the model pack for a service; `also` is told the request, and
+        gives what must be written in the same transaction.
+
+        Raises:
+            TusouError: REQUEST_MISSING, there is none or it was decided before.
+        """
+        now = int(time.time())
+        with self._database.write() as connection:
+            row = connection.execute(
+                update(capacity_requests)
+                .where(capacity_requests.c.id == number, capacity_requests.c.decided.is_(None))
+                .values(decided=now, granted=granted)
+                .returning(capacity_requests)
+            ).one_or_none()
+            if row is None:
+                raise TusouError(Problem.REQUEST_MISSING, str(number))
+            if granted:
+                _give(
+                    connection, row.app_id, row.service, row.pictures, find_pack(row.service), now
+                )
+            request = Request(row.id, row.app_id, row.service, row.pictures, row.asked, row.who)
+            also(request)(connection)
+        return request
+
+
+def _give(
+    connection: Connection, app_id: int, service: str, pictures: int, pack: str, now: int
+) -> None:
+    grown = connection.execute(
+        update(libraries)
+        .where(libraries.c.app_id == app_id, libraries.c.service == service)
+        .values(capacity=libraries.c.capacity + pictures)
+    )
+    if not grown.rowcount:
+        connection.execute(
+            insert(libraries).values(
+                app_id=app_id, service=service, pack=pack, capacity=pictures, size=0, created=now
+            )
+        )
