@@ -15,6 +15,7 @@ from sqlalchemy import insert, update
 from support.pictures import picture
 from support.server import Caller, Server
 from tusou.runtime import Office
+from tusou.services import SERVICES
 from tusou.settings import Settings
 from tusou.storage.tables import items, libraries, vectors
 from tusou.vision import packs
@@ -66,7 +67,7 @@ def report(title: str, caller: Caller, searches: int) -> None:
 def fill(office: Office, library_id: int, pictures: int) -> None:
     """Write rows as adds would have, without computing features."""
     random = np.random.default_rng(0)
-    dimension = packs.bundled()["base"].dimension
+    dimension = packs.bundled()[SERVICES["similar"].pack].dimension
     for start in range(1, pictures + 1, PORTION):
         numbers = range(start, min(start + PORTION, pictures + 1))
         rows = random.standard_normal((len(numbers), dimension))
@@ -99,7 +100,7 @@ def fill(office: Office, library_id: int, pictures: int) -> None:
                 [
                     {
                         "item_id": number,
-                        "pack": office.shelf.find(office.settings.pack).id,
+                        "pack": office.shelf.find(SERVICES["similar"].pack).id,
                         "library_id": library_id,
                         "vector": row.tobytes(),
                     }

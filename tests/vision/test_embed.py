@@ -6,11 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tusou.errors import Problem, TusouError
 from tusou.types import Rgb
 from tusou.vision import packs
-from tusou.vision.embed import Embedder, resize, square
+from tusou.vision.embed import Embedder, resize, square, stack
 
 PACK = packs.bundled()["base"]
 
@@ -158,3 +160,28 @@ def test_shrinking_a_fine_pattern_gives_its_mean_and_no_moire() -> None:
     stripes[:, ::2] = 254
     small = resize(stripes, 100, 100)
     assert small.min() == small.max() == 127
+
+
+@given(st.integers(1, 700), st.integers(1, 700))
+def test_a_stacked_strip_is_whole_and_about_square(width: int, height: int) -> None:
+    strip = np.arange(height * width, dtype=np.uint32).reshape(height, width, 1)
+    stacked = stack(strip)  # type: ignore[arg-type]
+    high, wide = stacked.shape[:2]
+    assert len(np.unique(stacked)) == stacked.size  # nothing comes twice
+    lost = strip.size - stacked.size  # what does not fill a piece
+    assert lost < min(height, width) * round((max(height, width) / min(height, width)) ** 0.5)
+    if min(height, width) >= 10:
+        assert max(high, wide) < 2.5 * min(high, wide)
+
+
+def test_a_picture_of_an_ordinary_aspect_is_not_cut() -> None:
+    picture = draw(1, 200, 400)
+    np.testing.assert_array_equal(stack(picture), picture)
+
+
+def test_a_strip_is_cut_across_its_length() -> None:
+    row = np.repeat(np.arange(4, dtype=np.uint8), 10)[None, :, None].repeat(4, 0).repeat(3, 2)
+    stacked = stack(row)
+    assert stacked.shape == (12, 13, 3)
+    assert stacked[0, 0, 0] == 0
+    assert stacked[-1, -1, 0] == 3

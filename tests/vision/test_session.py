@@ -225,3 +225,16 @@ def test_the_runtime_reports_to_nobody(tmp_path: Path) -> None:
     environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}  # no CI, which it knows too
     subprocess.run([sys.executable, "-c", code, str(PACK.model)], env=environ, check=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_provider_can_be_chosen(session: Session) -> None:
+    batch = noise(2)
+    np.testing.assert_allclose(
+        Session(PACK.model, provider="cpu").run(batch), session.run(batch), atol=1e-5
+    )
+
+
+def test_a_provider_that_is_not_there_is_told_with_those_that_are() -> None:
+    with pytest.raises(TusouError, match=r"no tpu here; it has .*cpu") as caught:
+        Session(PACK.model, provider="tpu")
+    assert caught.value.problem is Problem.INTERNAL_BACKEND

@@ -55,7 +55,7 @@ def eval_(
     if not as_json:
         click.echo(_line((*_HEAD, *_TIMES)) + "\n" + "|---" * len(_HEAD + _TIMES) + "|")
     for (protocol, folder), name in zip(read, services, strict=True):
-        for pack in packs or (settings.pack,):
+        for pack in packs or (settings.pack or SERVICES[name].pack,):
             for row in _measure(settings, protocol, folder, (name, pack), threads):
                 click.echo(json.dumps(row) if as_json else _line(_cells(row)))
 

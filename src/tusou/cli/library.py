@@ -18,7 +18,7 @@ def library() -> None:
 @library.command()
 @click.argument("app_id", type=int)
 @click.argument("service", type=click.Choice([*SERVICES, "all"]))
-@click.option("--pack", help="Model pack that fills it, by name or id [TUSOU_PACK, base].")
+@click.option("--pack", help="Model pack that fills it, by name or id; else TUSOU_PACK's.")
 @command
 def create(settings: Settings, app_id: int, service: str, pack: str | None) -> None:
     """Make APP_ID's library for SERVICE, or for all five."""

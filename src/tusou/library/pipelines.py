@@ -7,13 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from tusou.errors import Problem, TusouError
 from tusou.library.indexes import Indexes
 from tusou.storage.items import LocalFeatures
-from tusou.types import ClassFilter, Features, Keypoints, Match, Picture, Rgb, Vector
+from tusou.types import ClassFilter, Features, Keypoints, Match, Picture, Rgb, Subject, Vector
 from tusou.vision import geometry, keypoints, sketch, words
 from tusou.vision.embed import Embedder
+from tusou.vision.subject import Finder
 
+_WHOLE = 0.8
+"""Share of a picture beyond which its subject's box is the picture itself."""
 _CERTAIN = 0.9
 """A search for the best match goes on beside one of a lower score: a better one may come."""
 
@@ -120,6 +125,45 @@ class EmbeddingPipeline:
         raise TusouError(
             Problem.INVALID_PARAM, "this service compares pictures as a whole, not point by point"
         )
+
+
+class SubjectPipeline(EmbeddingPipeline):
+    """Ranks by the likeness of the whole picture and of its main subject together.
+
+    Args:
+        embedder: Makes embeddings.
+        finder: Finds subjects.
+        most: More subjects than that are too many to tell which is meant; none is too few.
+            None: every picture is taken, as a whole if need be.
+    """
+
+    def __init__(self, embedder: Embedder, finder: Finder, most: int | None = None) -> None:
+        super().__init__(embedder)
+        self._finder = finder
+        self._most = most
+
+    def embed(self, picture: Picture) -> Vector:
+        """Embed the picture and its main subject: the mean of both directions.
+
+        Raises:
+            TusouError: IMAGE_UNUSABLE, no subject, or too many.
+        """
+        whole = super().embed(picture)
+        subjects = self._finder.find(picture.rgb)
+        if self._most is not None and not 0 < len(subjects) <= self._most:
+            found = f"{len(subjects)} subjects" if subjects else "no subject"
+            raise TusouError(
+                Problem.IMAGE_UNUSABLE, f"there is {found} in the picture to search by"
+            )
+        height, width = picture.rgb.shape[:2]
+        if not subjects or _covers(subjects[0], width, height) > _WHOLE:
+            return whole
+        box = subjects[0]
+        part = picture.rgb[box.top : box.bottom, box.left : box.right]
+        if _is_flat(part):
+            return whole
+        both = whole + self._embedder.embed(part)
+        return np.asarray(both / np.linalg.norm(both), np.float32)
 
 
 class LocalPipeline:
@@ -257,6 +301,10 @@ def _points(features: Features) -> Keypoints:
     if features.keypoints is None:
         raise TypeError("features of another pipeline")
     return features.keypoints
+
+
+def _covers(box: Subject, width: int, height: int) -> float:
+    return (box.right - box.left) * (box.bottom - box.top) / (width * height)
 
 
 def _embed(embedder: Embedder, picture: Picture) -> Vector:

@@ -18,13 +18,20 @@ class Embedder:
     """One model pack at work; many threads may embed at once, and share the model's runs."""
 
     def __init__(
-        self, pack: Pack, *, threads: int | None = None, largest: int = 8, waiting: int = 64
+        self,
+        pack: Pack,
+        *,
+        threads: int | None = None,
+        provider: str = "",
+        largest: int = 8,
+        waiting: int = 64,
     ) -> None:
         """Load the pack's model.
 
         Args:
             pack: the model and what it takes and gives.
             threads: cores for one run, by default all that the process may use.
+            provider: what runs the model, see `Session`.
             largest: most pictures in one run.
             waiting: most pictures that may wait before more are refused.
 
@@ -32,7 +39,8 @@ class Embedder:
             TusouError: INTERNAL_BACKEND, the model does not load.
         """
         self.pack = pack
-        self._batcher = Batcher(Session(pack.model, threads).run, largest=largest, waiting=waiting)
+        session = Session(pack.model, threads, provider)
+        self._batcher = Batcher(session.run, largest=largest, waiting=waiting)
 
     @property
     def id(self) -> str:
@@ -51,7 +59,8 @@ class Embedder:
             TusouError: RECOGNIZE, the model failed on this picture; OVERLOADED, too many
                 pictures wait; UNAVAILABLE, closed.
         """
-        vector = self._batcher.encode(square(picture, self.pack.size, self.pack.stretch))
+        shown = stack(picture) if self.pack.stacks else picture
+        vector = self._batcher.encode(square(shown, self.pack.size, self.pack.stretch))
         if not np.isfinite(vector).all():
             raise TusouError(Problem.RECOGNIZE, "the model gave no vector for this picture")
         return vector
@@ -91,6 +100,19 @@ def resize(picture: Rgb, width: int, height: int) -> Rgb:
             cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8
         )
     return picture
+
+
+def stack(picture: Rgb) -> Rgb:
+    """Cut a strip [H × W × 3] into pieces and lay them side by side, about as wide as long.
+
+    A picture of an aspect below 2.25 stays as it is.
+    """
+    height, width = picture.shape[:2]
+    pieces = round((max(height, width) / min(height, width)) ** 0.5)
+    along, across = (0, 1) if height > width else (1, 0)
+    length = picture.shape[along] // pieces
+    cuts = np.split(picture.take(range(length * pieces), axis=along), pieces, axis=along)
+    return np.concatenate(cuts, axis=across)
 
 
 def square(picture: Rgb, size: int, stretch: float) -> Rgb:

@@ -59,6 +59,8 @@ class Pack:
     """Side in pixels of the square that the model sees."""
     stretch: float
     """Largest factor by which a picture is distorted to fill the square; 1: never."""
+    stacks: bool
+    """Long strips are cut in pieces and stacked: for patterns, which have no outline to lose."""
     calibration: Calibration
 
     @property
@@ -126,6 +128,7 @@ def _parse(folder: Path, table: dict[str, Any]) -> Pack:
         dimension=dimension,
         size=size,
         stretch=stretch,
+        stacks=bool(model.get("stacks", False)),
         calibration=Calibration(tuple(score["cosines"]), tuple(score["scores"])),
     )
 

@@ -25,27 +25,34 @@ Batch = NDArray[Any]
 """[N × …] rows of one shape and type."""
 
 PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
-"""Fastest first; CUDA is there only when `onnxruntime-gpu` was installed."""
+"""Taken by themselves where they are, fastest first; CUDA comes with `onnxruntime-gpu`."""
+_PROVIDER = "ExecutionProvider"
 
 
 class Session:
     """One loaded ONNX model with one input and one output, both with a free first axis."""
 
-    def __init__(self, model: Path, threads: int | None = None) -> None:
-        """Load the model; `threads` run one batch, by default all the cores we may use.
+    def __init__(self, model: Path, threads: int | None = None, provider: str = "") -> None:
+        """Load the model.
+
+        Args:
+            model: The file.
+            threads: Cores for one run, by default all that the process may use.
+            provider: What runs it, as `provider_names` gives them; by default the fastest of
+                `PROVIDERS`. What it cannot run, the processor does.
 
         Raises:
-            TusouError: INTERNAL_BACKEND, the file is missing or is no model.
+            TusouError: INTERNAL_BACKEND, the file is missing or is no model, or there is no such
+                provider.
         """
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or _cores()
         # A thread that spins between two runs takes its core from FAISS and OpenCV.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
-        available = ort.get_available_providers()
-        providers = [name for name in PROVIDERS if name in available]
+        chosen = providers(provider)
         try:
-            self._session = ort.InferenceSession(model, options, providers=providers)
+            self._session = ort.InferenceSession(model, options, providers=chosen)
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own.
             raise TusouError(
                 Problem.INTERNAL_BACKEND, f"the model {model.name} does not load: {error}"
@@ -150,6 +157,29 @@ class Batcher:
             return
         for answer, vector in answers:
             answer.set_result(vector.copy())  # A view would keep the whole batch alive.
+
+
+def provider_names() -> list[str]:
+    """What ONNX Runtime can run models on here, by short names: `cpu`, `cuda`, `openvino` …"""
+    return [name.removesuffix(_PROVIDER).lower() for name in ort.get_available_providers()]
+
+
+def providers(provider: str = "") -> list[str]:
+    """Which providers a model runs by, the first that can; `provider` by its short name.
+
+    Raises:
+        TusouError: INTERNAL_BACKEND, there is no such provider here.
+    """
+    available = ort.get_available_providers()
+    if not provider:
+        return [name for name in PROVIDERS if name in available]
+    fitting = [name for name in available if name.lower() == (provider + _PROVIDER).lower()]
+    if not fitting:
+        known = ", ".join(provider_names())
+        raise TusouError(
+            Problem.INTERNAL_BACKEND, f"ONNX Runtime has no {provider} here; it has {known}"
+        )
+    return list(dict.fromkeys([*fitting, PROVIDERS[-1]]))
 
 
 def _cores() -> int:
