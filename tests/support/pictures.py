@@ -39,7 +39,7 @@ def scene(seed: int, width: int = 400, height: int = 320) -> Rgb:
     return np.clip(canvas + noise, 0, 255).astype(np.uint8)
 
 
-def goods(*places: tuple[int, int], seed: int = 0, radius: int = 55) -> Rgb:
+def goods(*places: tuple[int, int], seed: int = 1, radius: int = 55) -> Rgb:
     """A round thing at each place [320 × 480 × 3], before a quiet ground; a seed, a kind."""
     random = np.random.default_rng(seed)
     ramp = np.linspace(90, 140, 480)[None, :, None] + random.integers(-20, 21, 3)

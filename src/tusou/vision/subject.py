@@ -13,7 +13,7 @@ from tusou.types import Rgb, Subject
 from tusou.vision.embed import resize
 from tusou.vision.session import Batcher, Session
 
-SIZE: Final = 160
+SIZE: Final = 128
 """Side in pixels of the square that the model sees."""
 STANDS_OUT: Final = 0.5
 """Saliency from which a point belongs to a subject."""
