@@ -18,6 +18,7 @@ def at(place: Place, path: str) -> str:
         .replace("{service}", "same_hq")
         .replace("{key:int}", str(place.key))
         .replace("{number:int}", "1")
+        .replace("{operation}", "search")
     )
 
 
@@ -86,7 +87,7 @@ def test_only_operators_decide(place: Place) -> None:
 
 def test_lists_show_what_is_ones_own(place: Place) -> None:
     name = str(place.caller.app_id)
-    for path in ("/applications", "/libraries"):
+    for path in ("/applications", "/libraries", "/usage"):
         for person in (place.operator, place.owner, place.viewer):
             assert name in person.get(path).text
         assert name not in place.stranger.get(path).text
