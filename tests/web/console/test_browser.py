@@ -131,8 +131,11 @@ def test_signing_in_and_out_in_the_browsers_language(desk: Server, browser: Brow
 def test_no_page_has_a_serious_fault_of_access(page: Page, filled: Caller, theme: str) -> None:
     page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
     app = f"applications/{filled.app_id}"
+    usage, trying = f"usage/{filled.app_id}", f"try/{filled.app_id}/same_hq/add"
     paths = ("libraries", "applications", "applications/new", "account", app, f"{app}/delete")
-    for path in paths if theme == "light" else ("libraries", app):  # the dark one differs in colour
+    paths += ("usage", usage, trying)
+    # The dark one differs in colour.
+    for path in paths if theme == "light" else ("libraries", app, usage, trying):
         page.goto(path)
         check_access(page)
     manager(page, filled, "same_hq")
@@ -143,6 +146,40 @@ def test_no_page_has_a_serious_fault_of_access(page: Page, filled: Caller, theme
     page.locator("#grid .open").first.click()
     expect(page.locator("#viewer")).to_be_visible()
     check_access(page)
+
+
+def test_a_call_is_tried_and_programs_follow_the_form(
+    page: Page, desk: Server, tmp_path: Path
+) -> None:
+    caller = desk.caller("similar")
+    (tmp_path / "shoe.jpg").write_bytes(picture(3))
+    page.goto(f"try/{caller.app_id}/similar/add")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#meaning")).to_have_text("Something is missing")
+    page.set_input_files("[name=image]", tmp_path / "shoe.jpg")
+    page.locator("[name=brief]").fill("red & blue")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#answer")).to_contain_text("cont_sign")
+    expect(page.locator("#meaning")).to_be_hidden()
+    expect(page.locator("#took")).to_have_text(re.compile(r"^\d+ ms · HTTP 200 · \d+ bytes$"))
+    expect(page.locator("#request")).to_contain_text(re.compile("/similar/add.access_token=24"))
+    expect(page.locator("#request")).to_contain_text("brief=red+%26+blue")
+    page.get_by_role("button", name="Python").click()
+    program = page.locator("#program-python")
+    expect(program).to_contain_text('"brief": "red & blue"')
+    expect(program).to_contain_text("shoe.jpg")
+    expect(page.locator("#program-curl")).to_be_hidden()
+    page.get_by_role("button", name="Put the Secret Key in").click()
+    expect(program).to_contain_text(caller.secret_key)
+    page.locator("[name=tags]").fill("7")
+    expect(program).to_contain_text('"tags": "7"')
+    expect(program).to_contain_text(caller.secret_key)
+    # The hour is over, or the key was reset: another token is taken.
+    with desk.office() as office:
+        office.apps.revoke_tokens(caller.app_id)
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#answer")).to_contain_text("216681")
+    expect(page.locator("#meaning")).to_contain_text("It is there already")
 
 
 def test_an_application_is_made_and_its_secret_shown(page: Page) -> None:
@@ -395,9 +432,12 @@ def test_a_viewer_is_offered_no_change(desk: Server, browser: Browser, filled: C
         expect(page.get_by_role("button", name="Save")).to_have_count(0)
 
 
-@pytest.mark.parametrize("path", ["libraries", "applications", "account", "manager"])
+@pytest.mark.parametrize(
+    "path", ["libraries", "applications", "account", "manager", "usage", "try"]
+)
 def test_nothing_is_wider_than_a_phone(page: Page, filled: Caller, path: str) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
-    page.goto(f"libraries/{filled.app_id}/same_hq" if path == "manager" else path)
+    inner = {"manager": "libraries/{}/same_hq", "usage": "usage/{}", "try": "try/{}/same_hq/add"}
+    page.goto(inner[path].format(filled.app_id) if path in inner else path)
     page.wait_for_load_state("networkidle")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -8,7 +8,7 @@ from tusou.web.console.console import PAGES
 ROWS = [row for page in PAGES for row in page.rows]
 OF_APPS = [row for row in ROWS if "{app_id" in row.path]
 # What a viewer may ask for by POST: it changes nothing.
-LOOKS = {"search", "match"}
+LOOKS = {"search", "match", "samples"}
 
 
 def at(place: Place, path: str) -> str:

@@ -26,6 +26,7 @@ from tusou.web.console import (
     libraries,
     pictures,
     searching,
+    trying,
     usage,
 )
 from tusou.web.console.guards import Secured, require_no_other_site, require_own_page
@@ -45,6 +46,7 @@ PAGES: tuple[Page, ...] = (
     pictures.PAGE,
     searching.PAGE,
     usage.PAGE,
+    trying.PAGE,
     account.PAGE,
 )
 """All pages; those with an entry are in the navigation, in this order."""
