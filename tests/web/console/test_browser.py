@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -78,8 +79,13 @@ def page(signed_in: BrowserContext) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def filled(desk: Server) -> Caller:
-    """Pictures in a library that finds the same picture."""
+    """Pictures in a library that finds the same picture, and money."""
     caller = desk.caller("same_hq", "similar")
+    with desk.office() as office:
+        office.billing.ledger.open(caller.app_id, "personal")
+        office.billing.ledger.top_up(caller.app_id, Decimal(5000))
+        office.billing.packages.buy(caller.app_id, "similar", "add", 100_000)
+        office.billing.addons.buy(caller.app_id, "similar", "add", 5, None, 1, "month")
     for seed in range(PICTURES):
         caller.call("same_hq", "add", image=picture(seed), brief=f"poster {seed}", tags="5")
     return caller
@@ -132,10 +138,11 @@ def test_no_page_has_a_serious_fault_of_access(page: Page, filled: Caller, theme
     page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
     app = f"applications/{filled.app_id}"
     usage, trying = f"usage/{filled.app_id}", f"try/{filled.app_id}/same_hq/add"
-    paths = ("libraries", "applications", "applications/new", "account", app, f"{app}/delete")
-    paths += ("usage", usage, trying)
+    plans = f"plans/{filled.app_id}"
+    paths = ["libraries", "applications", "applications/new", "account", app, f"{app}/delete"]
+    paths += ["usage", usage, trying, "plans", plans]
     # The dark one differs in colour.
-    for path in paths if theme == "light" else ("libraries", app, usage, trying):
+    for path in paths if theme == "light" else ["libraries", app, usage, trying, plans]:
         page.goto(path)
         check_access(page)
     manager(page, filled, "same_hq")
@@ -180,6 +187,27 @@ def test_a_call_is_tried_and_programs_follow_the_form(
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#answer")).to_contain_text("216681")
     expect(page.locator("#meaning")).to_contain_text("It is there already")
+
+
+def test_an_allowance_is_claimed_and_a_package_bought(page: Page, desk: Server) -> None:
+    caller = desk.caller("similar", libraries=False)
+    page.goto(f"plans/{caller.app_id}")
+    card = page.locator("li.card").filter(has=page.get_by_role("heading", name="Personal"))
+    card.get_by_role("button", name="Claim").click()
+    expect(page.get_by_role("status")).to_contain_text("The account is open")
+    page.get_by_label("Amount").fill("2,000")
+    page.get_by_role("button", name="Top up").click()
+    page.get_by_label("Package", exact=True).select_option("similar/add/100000")
+    page.locator("form[action$=packages] button").click()
+    expect(page.get_by_text("1,700.00 CNY from the balance")).to_be_visible()
+    check_access(page)
+    page.get_by_role("button", name="Buy").click()
+    expect(page.get_by_role("status")).to_contain_text("The package is bought")
+    page.get_by_label("Package", exact=True).select_option("similar/add/100000")
+    page.locator("form[action$=packages] button").click()
+    expect(page.get_by_role("alert")).to_contain_text("The balance of 300.00 does not pay")
+    page.get_by_role("button", name="Give back").click()
+    expect(page.get_by_role("status")).to_contain_text("The package is given back")
 
 
 def test_an_application_is_made_and_its_secret_shown(page: Page) -> None:
@@ -433,11 +461,12 @@ def test_a_viewer_is_offered_no_change(desk: Server, browser: Browser, filled: C
 
 
 @pytest.mark.parametrize(
-    "path", ["libraries", "applications", "account", "manager", "usage", "try"]
+    "path", ["libraries", "applications", "account", "manager", "usage", "try", "plans"]
 )
 def test_nothing_is_wider_than_a_phone(page: Page, filled: Caller, path: str) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     inner = {"manager": "libraries/{}/same_hq", "usage": "usage/{}", "try": "try/{}/same_hq/add"}
+    inner["plans"] = "plans/{}"
     page.goto(inner[path].format(filled.app_id) if path in inner else path)
     page.wait_for_load_state("networkidle")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -87,7 +87,7 @@ def test_only_operators_decide(place: Place) -> None:
 
 def test_lists_show_what_is_ones_own(place: Place) -> None:
     name = str(place.caller.app_id)
-    for path in ("/applications", "/libraries", "/usage"):
+    for path in ("/applications", "/libraries", "/usage", "/plans"):
         for person in (place.operator, place.owner, place.viewer):
             assert name in person.get(path).text
         assert name not in place.stranger.get(path).text

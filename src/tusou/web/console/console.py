@@ -25,6 +25,7 @@ from tusou.web.console import (
     door,
     libraries,
     pictures,
+    plans,
     searching,
     trying,
     usage,
@@ -46,6 +47,7 @@ PAGES: tuple[Page, ...] = (
     pictures.PAGE,
     searching.PAGE,
     usage.PAGE,
+    plans.PAGE,
     trying.PAGE,
     account.PAGE,
 )
