@@ -140,7 +140,7 @@ def test_no_page_has_a_serious_fault_of_access(page: Page, filled: Caller, theme
     usage, trying = f"usage/{filled.app_id}", f"try/{filled.app_id}/same_hq/add"
     plans = f"plans/{filled.app_id}"
     paths = ["libraries", "applications", "applications/new", "account", app, f"{app}/delete"]
-    paths += ["usage", usage, trying, "plans", plans]
+    paths += ["usage", usage, trying, "plans", plans, "users"]
     # The dark one differs in colour.
     for path in paths if theme == "light" else ["libraries", app, usage, trying, plans]:
         page.goto(path)
@@ -197,13 +197,13 @@ def test_an_allowance_is_claimed_and_a_package_bought(page: Page, desk: Server) 
     expect(page.get_by_role("status")).to_contain_text("The account is open")
     page.get_by_label("Amount").fill("2,000")
     page.get_by_role("button", name="Top up").click()
-    page.get_by_label("Package", exact=True).select_option("similar/add/100000")
+    page.locator("[name=offer]").select_option("similar/add/100000")
     page.locator("form[action$=packages] button").click()
     expect(page.get_by_text("1,700.00 CNY from the balance")).to_be_visible()
     check_access(page)
     page.get_by_role("button", name="Buy").click()
     expect(page.get_by_role("status")).to_contain_text("The package is bought")
-    page.get_by_label("Package", exact=True).select_option("similar/add/100000")
+    page.locator("[name=offer]").select_option("similar/add/100000")
     page.locator("form[action$=packages] button").click()
     expect(page.get_by_role("alert")).to_contain_text("The balance of 300.00 does not pay")
     page.get_by_role("button", name="Give back").click()
@@ -461,7 +461,7 @@ def test_a_viewer_is_offered_no_change(desk: Server, browser: Browser, filled: C
 
 
 @pytest.mark.parametrize(
-    "path", ["libraries", "applications", "account", "manager", "usage", "try", "plans"]
+    "path", ["libraries", "applications", "account", "manager", "usage", "try", "plans", "users"]
 )
 def test_nothing_is_wider_than_a_phone(page: Page, filled: Caller, path: str) -> None:
     page.set_viewport_size({"width": 360, "height": 740})

@@ -6,6 +6,7 @@ from support.console import Place, Visit
 from tusou.web.console.console import PAGES
 
 ROWS = [row for page in PAGES for row in page.rows]
+OF_USERS = [row for row in ROWS if row.path.startswith("/users")]
 OF_APPS = [row for row in ROWS if "{app_id" in row.path]
 # What a viewer may ask for by POST: it changes nothing.
 LOOKS = {"search", "match", "samples"}
@@ -19,6 +20,7 @@ def at(place: Place, path: str) -> str:
         .replace("{key:int}", str(place.key))
         .replace("{number:int}", "1")
         .replace("{operation}", "search")
+        .replace("{name}", place.viewer.name)
     )
 
 
@@ -65,6 +67,14 @@ def test_somebody_elses_application_is_not_there(place: Place, row: tuple[str, s
 def test_a_viewer_changes_nothing(place: Place, row: tuple[str, str]) -> None:
     answer = place.viewer.post(at(place, row[1]), data={"granted": "yes"})
     assert answer.status_code == 403, answer.text
+
+
+@pytest.mark.parametrize("row", OF_USERS, ids=ids)
+def test_users_are_the_operators_business(place: Place, row: tuple[str, str]) -> None:
+    for person in (place.owner, place.viewer):
+        ask = person.get if row[0] == "GET" else person.post
+        assert ask(at(place, row[1])).status_code == 403
+    assert 'href="/console/users"' not in place.owner.get("/account").text
 
 
 @pytest.mark.parametrize("page", ["reset", "delete", "new"])

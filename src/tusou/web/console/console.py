@@ -29,6 +29,7 @@ from tusou.web.console import (
     searching,
     trying,
     usage,
+    users,
 )
 from tusou.web.console.guards import Secured, require_no_other_site, require_own_page
 from tusou.web.console.pages import Page, Work
@@ -49,6 +50,7 @@ PAGES: tuple[Page, ...] = (
     usage.PAGE,
     plans.PAGE,
     trying.PAGE,
+    users.PAGE,
     account.PAGE,
 )
 """All pages; those with an entry are in the navigation, in this order."""
