@@ -65,8 +65,9 @@ def page(signed_in: BrowserContext) -> Iterator[Page]:
     said: list[str] = []
 
     def hear(line: ConsoleMessage) -> None:
-        # The browser tells of refusals, which the page shows; those of pictures are meant here.
-        refused = re.search(r"status of 40[09]", line.text) and "/pictures" in str(line.location)
+        # The browser tells of refusals, which the page shows; these are meant here.
+        pages = re.search(r"/pictures|/plans/\d+/packages", str(line.location))
+        refused = pages and re.search(r"status of 40[09]", line.text)
         if line.type == "error" and not refused:
             said.append(line.text)
 
@@ -81,13 +82,13 @@ def page(signed_in: BrowserContext) -> Iterator[Page]:
 def filled(desk: Server) -> Caller:
     """Pictures in a library that finds the same picture, and money."""
     caller = desk.caller("same_hq", "similar")
+    for seed in range(PICTURES):
+        caller.call("same_hq", "add", image=picture(seed), brief=f"poster {seed}", tags="5")
     with desk.office() as office:
         office.billing.ledger.open(caller.app_id, "personal")
         office.billing.ledger.top_up(caller.app_id, Decimal(5000))
         office.billing.packages.buy(caller.app_id, "similar", "add", 100_000)
         office.billing.addons.buy(caller.app_id, "similar", "add", 5, None, 1, "month")
-    for seed in range(PICTURES):
-        caller.call("same_hq", "add", image=picture(seed), brief=f"poster {seed}", tags="5")
     return caller
 
 
