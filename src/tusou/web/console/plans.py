@@ -341,7 +341,7 @@ def _words(visit: Visit, service: str, operation: str) -> str:
 _APP = "/plans/{app_id:int}"
 
 PAGE = Page(
-    Entry("plans", "/plans", "wallet"),
+    Entry("plans", "/plans", "card"),
     (
         Work("GET", "/plans", show_all),
         Work("GET", _APP, show),
