@@ -17,7 +17,10 @@ from tusou.web.console.samples import LANGUAGES, Call, Field, Language, write
 NASTY = "a \"shoe\" '$HOME' `id` \\n %s {0} @PATH@ 红鞋 &=+#?\t<b>"
 CLASSES = {"class_id1": "3", "class_id2": "4"}
 
-# What each needs, by the names of Debian's packages.
+# What each needs; what is absent is skipped with its name. All of it on Debian:
+# apt-get install curl
+# default-jdk-headless php-cli g++ libcurl4-openssl-dev mono-mcs mono-runtime nodejs golang-go
+# libmono-system-net-http4.0-cil
 NEEDS = {
     "curl": ("bash", "curl"),
     "python": (),
