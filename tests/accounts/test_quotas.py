@@ -352,3 +352,25 @@ def test_an_unknown_plan_is_told_with_those_there_are() -> None:
     with pytest.raises(TusouError, match="open, personal, enterprise, paid") as caught:
         BUNDLED.get("gold")
     assert caught.value.problem is Problem.INVALID_PARAM
+
+
+def test_looking_tells_what_is_used_and_uses_up_nothing(make: Make, clock: Clock) -> None:
+    quotas = make(lambda *_: 3)
+    app = application({"qps": 9, "daily": 5, "total": None}, "personal", int(clock.now))
+    for _ in range(4):
+        allowed, used = quotas.look(app, *SHOP)
+        assert (allowed.qps, allowed.daily, allowed.total) == (9, 5, None)
+        assert (used.qps, used.daily, used.total) == (None, 3, None)
+    quotas.admit(app, *SHOP)
+    assert quotas.look(app, *SHOP)[1].daily == 4
+    quotas.admit(app, *SHOP)
+    with pytest.raises(TusouError):
+        quotas.admit(app, *SHOP)
+    assert quotas.look(app, *SHOP)[1].daily == 5
+
+
+def test_looking_at_a_plan_that_is_over_finds_nothing_allowed(make: Make, clock: Clock) -> None:
+    app = application({}, "personal", int(clock.now))
+    assert make().look(app, *SHOP)[0].total == 10_000
+    clock.now += 365 * 86_400
+    assert make().look(app, *SHOP)[0].total == 0

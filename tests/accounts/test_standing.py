@@ -114,3 +114,18 @@ def test_other_applications_and_calls_pay_for_themselves(billing: Billing, app_i
         billing.standing.permit(app_id, *ADD)
     billing.standing.permit(app_id, "similar", "search")
     billing.standing.permit(app_id + 1, *ADD)
+
+
+def test_what_is_left_counts_calls_that_are_not_charged_yet(
+    billing: Billing, usage: Usage, app_id: int, clock: Clock
+) -> None:
+    assert billing.standing.left(app_id, *ADD) is None
+    billing.ledger.open(app_id, "none")
+    assert billing.standing.left(app_id, *ADD) == 0
+    assert billing.standing.left(app_id, "similar", "delete") is None
+    billing.packages.grant(app_id, *ADD, 10)
+    assert _serve(billing, usage, app_id, 4) == 4
+    assert billing.standing.left(app_id, *ADD) == 6
+    clock.now += HOUR
+    billing.strike()
+    assert billing.standing.left(app_id, *ADD) == 6

@@ -105,6 +105,11 @@ class Ledger:
         with self._database.read() as connection:
             return require(find(connection, app_id), app_id)
 
+    def look(self, app_id: int) -> Account | None:
+        """An application's account, None where it has none."""
+        with self._database.read() as connection:
+            return find(connection, app_id)
+
     def accounts(self) -> list[Account]:
         """All accounts, by AppID."""
         with self._database.read() as connection:

@@ -53,6 +53,8 @@ class Plan:
     qps: int
     free: Mapping[Priced, int]
     """Calls given."""
+    claim: bool = False
+    """An owner may take it in the console; others are the operator's to give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ def _plan(name: str, row: Mapping[str, Any]) -> Plan:
         days=_whole(row["days"]),
         qps=_whole(row["qps"], least=1),
         free={key: _whole(calls) for key, calls in free.items()},
+        claim=row.get("claim") is True,
     )
 
 

@@ -112,6 +112,26 @@ class Quotas:
         except StorageError as error:
             raise TusouError(Problem.UNAVAILABLE, "the counters of quotas") from error
 
+    def look(self, app: App, service: str, operation: str) -> tuple[Quota, Quota]:
+        """What an application may call, and how much of it is used up; counts nothing.
+
+        Raises:
+            TusouError: UNAVAILABLE, Redis did not answer.
+        """
+        call = Call(app.id, service, operation)
+        plan = self._plans.get(app.plan)
+        quota = plan.quota(service, operation, app.limits, self._paid_for(call))
+        windows = {window.problem: window for window in self._windows(app, plan, quota)}
+        kinds = {"daily": Problem.DAILY_LIMIT, "total": Problem.TOTAL_LIMIT}
+        found = {kind: windows[problem] for kind, problem in kinds.items() if problem in windows}
+        try:
+            with self._guard:
+                used = {kind: self._used(call, window) for kind, window in found.items()}
+        except StorageError as error:
+            raise TusouError(Problem.UNAVAILABLE, "the counters of quotas") from error
+        amounts = {kind: window.amount for kind, window in found.items()}
+        return quota._replace(**amounts), Quota(**used)
+
     def repeat(self, call: Call) -> None:
         """Refuse again, without counting or looking anything up, where a refusal still stands.
 

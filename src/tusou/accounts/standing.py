@@ -98,6 +98,15 @@ class Standing:
         )
         raise TusouError(Problem.TOTAL_LIMIT, why)
 
+    def left(self, app_id: int, service: str, operation: str) -> int | None:
+        """Calls that allowance and packages still pay for; None where nothing has to pay."""
+        if (service, operation) not in self._prices.calls:
+            return None
+        means = self._means(app_id, service, operation)
+        if means is None:
+            return None
+        return max(0, means.left - self._usage.counted(app_id, service, operation, means.settled))
+
     def qps(self, app_id: int, service: str, operation: str) -> int | None:
         """Queries a second that the money gives a call; None where it has no say.
 

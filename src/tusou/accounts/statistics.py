@@ -1,11 +1,11 @@
 """How many calls there were, by hour, day and month, for the operator, the console and bills."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, func, select
 
-from tusou.accounts.calendar import HOUR, Calendar, Period
+from tusou.accounts.calendar import DAY, HOUR, Calendar, Period
 from tusou.accounts.usage import Reached, reached
 from tusou.errors import AT_GATE
 from tusou.storage.database import Database, add_up
@@ -23,6 +23,35 @@ class Total(NamedTuple):
     code: int
     """Of the error; 0 for success."""
     calls: int
+
+
+class OfDay(NamedTuple):
+    """Calls of one day with one outcome."""
+
+    app_id: int
+    service: str
+    operation: str
+    day: int
+    """From 0."""
+    code: int
+    """Of the error; 0 for success."""
+    calls: int
+
+
+def by_day(database: Database, since: int, until: int, app_ids: Iterable[int]) -> list[OfDay]:
+    """What some applications have called, by the days from `since`, with which a day begins.
+
+    Added up where it is stored: a month has at most 31 rows where `totals` reads 744.
+    """
+    day = ((usage.c.hour - since) // DAY).label("day")
+    keys = (usage.c.app_id, usage.c.service, usage.c.operation, day, usage.c.code)
+    query = (
+        select(*keys, func.sum(usage.c.calls))
+        .where(usage.c.app_id.in_(set(app_ids)), usage.c.hour >= since, usage.c.hour < until)
+        .group_by(*keys[:3], "day", usage.c.code)
+    )
+    with database.read() as connection:
+        return [OfDay(*row[:5], int(row[5])) for row in connection.execute(query)]
 
 
 def totals(

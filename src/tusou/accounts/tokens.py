@@ -10,11 +10,13 @@ from sqlalchemy import delete, insert, select
 from tusou.accounts.apps import App, Apps, usable
 from tusou.accounts.secrets import digest
 from tusou.errors import Problem, TusouError
-from tusou.storage.database import Database
+from tusou.storage.database import Also, Database
 from tusou.storage.tables import apps, tokens
 
 # The official Node client takes a token for expired a day ahead, so 30 days it is, as in the cloud.
 ACCESS_SECONDS = 2_592_000
+LENT_SECONDS = 3600
+"""How long a token holds that somebody was lent in the console."""
 _REFRESH_SECONDS = 315_360_000
 # The official Python client signs instead of sending tokens unless this word is there.
 _SCOPE = "public brain_all_scope brain_realtime_same_hq brain_realtime_product"
@@ -67,6 +69,18 @@ class Tokens:
             )
         return self._grant(app) if used.rowcount else None
 
+    def lend(self, app: App, also: Also = lambda _: None) -> str:
+        """An access token for an hour, for whom the console knows to have the application.
+
+        `also` writes in the same transaction that it was lent.
+        """
+        now = int(self._clock())
+        token = _access_token(app, now, LENT_SECONDS)
+        with self._database.write() as connection:
+            connection.execute(insert(tokens), [_row(token, app, "access", now + LENT_SECONDS)])
+            also(connection)
+        return token
+
     def holder(self, token: str) -> App:
         """The application that an access token was given to.
 
@@ -87,7 +101,7 @@ class Tokens:
 
     def _grant(self, app: App) -> Grant:
         now = int(self._clock())
-        access = f"24.{secrets.token_hex(16)}.{ACCESS_SECONDS}.{now + ACCESS_SECONDS}.{app.id}"
+        access = _access_token(app, now, ACCESS_SECONDS)
         refresh = f"25.{secrets.token_hex(16)}.{_REFRESH_SECONDS}.{now + _REFRESH_SECONDS}.{app.id}"
         with self._database.write() as connection:
             # An expired token still answers 111 for a while; then it is as unknown as any.
@@ -95,18 +109,8 @@ class Tokens:
             connection.execute(
                 insert(tokens),
                 [
-                    {
-                        "digest": digest(access),
-                        "app_id": app.id,
-                        "kind": "access",
-                        "expires": now + ACCESS_SECONDS,
-                    },
-                    {
-                        "digest": digest(refresh),
-                        "app_id": app.id,
-                        "kind": "refresh",
-                        "expires": now + _REFRESH_SECONDS,
-                    },
+                    _row(access, app, "access", now + ACCESS_SECONDS),
+                    _row(refresh, app, "refresh", now + _REFRESH_SECONDS),
                 ],
             )
         return Grant(
@@ -117,3 +121,11 @@ class Tokens:
             session_key=secrets.token_urlsafe(48),
             session_secret=secrets.token_hex(16),
         )
+
+
+def _access_token(app: App, now: int, seconds: int) -> str:
+    return f"24.{secrets.token_hex(16)}.{seconds}.{now + seconds}.{app.id}"
+
+
+def _row(token: str, app: App, kind: str, expires: int) -> dict[str, object]:
+    return {"digest": digest(token), "app_id": app.id, "kind": kind, "expires": expires}

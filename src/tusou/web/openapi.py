@@ -24,14 +24,20 @@ _BRIEF = {
 }
 
 
+def request_schema(service: Service, operation: str) -> dict[str, Any]:
+    """What one call of one service takes, as a JSON schema of an object."""
+    fields, required, _, _ = _OPERATIONS[operation](service)
+    return _object(fields, required)
+
+
 def describe(service: Service, operation: str) -> dict[str, Any]:
     """Arguments of `add_api_route` for one call of one service."""
-    fields, required, answer, summary = _OPERATIONS[operation](service)
+    _, _, answer, summary = _OPERATIONS[operation](service)
     return _route(
         tag=f"{service.name} · {service.chinese}",
         summary=summary,
         description=f"{service.chinese}: finds {service.finds}.",
-        request=_object(fields, required),
+        request=request_schema(service, operation),
         answer=_object({"log_id": {"type": "integer"}, **answer}, ["log_id", *answer]),
         query=_TOKEN_QUERY,
         operation_id=f"{service.name}_{operation}",

@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -64,8 +65,9 @@ def page(signed_in: BrowserContext) -> Iterator[Page]:
     said: list[str] = []
 
     def hear(line: ConsoleMessage) -> None:
-        # The browser tells of refusals, which the page shows; those of pictures are meant here.
-        refused = re.search(r"status of 40[09]", line.text) and "/pictures" in str(line.location)
+        # The browser tells of refusals, which the page shows; these are meant here.
+        pages = re.search(r"/pictures|/plans/\d+/packages", str(line.location))
+        refused = pages and re.search(r"status of 40[09]", line.text)
         if line.type == "error" and not refused:
             said.append(line.text)
 
@@ -78,10 +80,15 @@ def page(signed_in: BrowserContext) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def filled(desk: Server) -> Caller:
-    """Pictures in a library that finds the same picture."""
+    """Pictures in a library that finds the same picture, and money."""
     caller = desk.caller("same_hq", "similar")
     for seed in range(PICTURES):
         caller.call("same_hq", "add", image=picture(seed), brief=f"poster {seed}", tags="5")
+    with desk.office() as office:
+        office.billing.ledger.open(caller.app_id, "personal")
+        office.billing.ledger.top_up(caller.app_id, Decimal(5000))
+        office.billing.packages.buy(caller.app_id, "similar", "add", 100_000)
+        office.billing.addons.buy(caller.app_id, "similar", "add", 5, None, 1, "month")
     return caller
 
 
@@ -131,8 +138,12 @@ def test_signing_in_and_out_in_the_browsers_language(desk: Server, browser: Brow
 def test_no_page_has_a_serious_fault_of_access(page: Page, filled: Caller, theme: str) -> None:
     page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
     app = f"applications/{filled.app_id}"
-    paths = ("libraries", "applications", "applications/new", "account", app, f"{app}/delete")
-    for path in paths if theme == "light" else ("libraries", app):  # the dark one differs in colour
+    usage, trying = f"usage/{filled.app_id}", f"try/{filled.app_id}/same_hq/add"
+    plans = f"plans/{filled.app_id}"
+    paths = ["libraries", "applications", "applications/new", "account", app, f"{app}/delete"]
+    paths += ["usage", usage, trying, "plans", plans, "users"]
+    # The dark one differs in colour.
+    for path in paths if theme == "light" else ["libraries", app, usage, trying, plans]:
         page.goto(path)
         check_access(page)
     manager(page, filled, "same_hq")
@@ -143,6 +154,61 @@ def test_no_page_has_a_serious_fault_of_access(page: Page, filled: Caller, theme
     page.locator("#grid .open").first.click()
     expect(page.locator("#viewer")).to_be_visible()
     check_access(page)
+
+
+def test_a_call_is_tried_and_programs_follow_the_form(
+    page: Page, desk: Server, tmp_path: Path
+) -> None:
+    caller = desk.caller("similar")
+    (tmp_path / "shoe.jpg").write_bytes(picture(3))
+    page.goto(f"try/{caller.app_id}/similar/add")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#meaning")).to_have_text("Something is missing")
+    page.set_input_files("[name=image]", tmp_path / "shoe.jpg")
+    page.locator("[name=brief]").fill("red & blue")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#answer")).to_contain_text("cont_sign")
+    expect(page.locator("#meaning")).to_be_hidden()
+    expect(page.locator("#took")).to_have_text(re.compile(r"^\d+ ms · HTTP 200 · \d+ bytes$"))
+    expect(page.locator("#request")).to_contain_text(re.compile("/similar/add.access_token=24"))
+    expect(page.locator("#request")).to_contain_text("brief=red+%26+blue")
+    page.get_by_role("button", name="Python").click()
+    program = page.locator("#program-python")
+    expect(program).to_contain_text('"brief": "red & blue"')
+    expect(program).to_contain_text("shoe.jpg")
+    expect(page.locator("#program-curl")).to_be_hidden()
+    page.get_by_role("button", name="Put the Secret Key in").click()
+    expect(program).to_contain_text(caller.secret_key)
+    page.locator("[name=tags]").fill("7")
+    expect(program).to_contain_text('"tags": "7"')
+    expect(program).to_contain_text(caller.secret_key)
+    # The hour is over, or the key was reset: another token is taken.
+    with desk.office() as office:
+        office.apps.revoke_tokens(caller.app_id)
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#answer")).to_contain_text("216681")
+    expect(page.locator("#meaning")).to_contain_text("It is there already")
+
+
+def test_an_allowance_is_claimed_and_a_package_bought(page: Page, desk: Server) -> None:
+    caller = desk.caller("similar", libraries=False)
+    page.goto(f"plans/{caller.app_id}")
+    card = page.locator("li.card").filter(has=page.get_by_role("heading", name="Personal"))
+    card.get_by_role("button", name="Claim").click()
+    expect(page.get_by_role("status")).to_contain_text("The account is open")
+    page.get_by_label("Amount").fill("2,000")
+    page.get_by_role("button", name="Top up").click()
+    page.locator("[name=offer]").select_option("similar/add/100000")
+    page.locator("form[action$=packages] button").click()
+    expect(page.get_by_text("1,700.00 CNY from the balance")).to_be_visible()
+    check_access(page)
+    page.get_by_role("button", name="Buy").click()
+    expect(page.get_by_role("status")).to_contain_text("The package is bought")
+    page.locator("[name=offer]").select_option("similar/add/100000")
+    page.locator("form[action$=packages] button").click()
+    expect(page.get_by_role("alert")).to_contain_text("The balance of 300.00 does not pay")
+    page.get_by_role("button", name="Give back").click()
+    expect(page.get_by_role("status")).to_contain_text("The package is given back")
 
 
 def test_an_application_is_made_and_its_secret_shown(page: Page) -> None:
@@ -395,9 +461,13 @@ def test_a_viewer_is_offered_no_change(desk: Server, browser: Browser, filled: C
         expect(page.get_by_role("button", name="Save")).to_have_count(0)
 
 
-@pytest.mark.parametrize("path", ["libraries", "applications", "account", "manager"])
+@pytest.mark.parametrize(
+    "path", ["libraries", "applications", "account", "manager", "usage", "try", "plans", "users"]
+)
 def test_nothing_is_wider_than_a_phone(page: Page, filled: Caller, path: str) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
-    page.goto(f"libraries/{filled.app_id}/same_hq" if path == "manager" else path)
+    inner = {"manager": "libraries/{}/same_hq", "usage": "usage/{}", "try": "try/{}/same_hq/add"}
+    inner["plans"] = "plans/{}"
+    page.goto(inner[path].format(filled.app_id) if path in inner else path)
     page.wait_for_load_state("networkidle")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

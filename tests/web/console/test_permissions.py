@@ -6,9 +6,10 @@ from support.console import Place, Visit
 from tusou.web.console.console import PAGES
 
 ROWS = [row for page in PAGES for row in page.rows]
+OF_USERS = [row for row in ROWS if row.path.startswith("/users")]
 OF_APPS = [row for row in ROWS if "{app_id" in row.path]
 # What a viewer may ask for by POST: it changes nothing.
-LOOKS = {"search", "match"}
+LOOKS = {"search", "match", "samples"}
 
 
 def at(place: Place, path: str) -> str:
@@ -18,6 +19,8 @@ def at(place: Place, path: str) -> str:
         .replace("{service}", "same_hq")
         .replace("{key:int}", str(place.key))
         .replace("{number:int}", "1")
+        .replace("{operation}", "search")
+        .replace("{name}", place.viewer.name)
     )
 
 
@@ -66,6 +69,14 @@ def test_a_viewer_changes_nothing(place: Place, row: tuple[str, str]) -> None:
     assert answer.status_code == 403, answer.text
 
 
+@pytest.mark.parametrize("row", OF_USERS, ids=ids)
+def test_users_are_the_operators_business(place: Place, row: tuple[str, str]) -> None:
+    for person in (place.owner, place.viewer):
+        ask = person.get if row[0] == "GET" else person.post
+        assert ask(at(place, row[1])).status_code == 403
+    assert 'href="/console/users"' not in place.owner.get("/account").text
+
+
 @pytest.mark.parametrize("page", ["reset", "delete", "new"])
 def test_a_viewer_is_not_even_asked(place: Place, page: str) -> None:
     path = "/applications/new" if page == "new" else f"/applications/{place.caller.app_id}/{page}"
@@ -86,7 +97,7 @@ def test_only_operators_decide(place: Place) -> None:
 
 def test_lists_show_what_is_ones_own(place: Place) -> None:
     name = str(place.caller.app_id)
-    for path in ("/applications", "/libraries"):
+    for path in ("/applications", "/libraries", "/usage", "/plans"):
         for person in (place.operator, place.owner, place.viewer):
             assert name in person.get(path).text
         assert name not in place.stranger.get(path).text

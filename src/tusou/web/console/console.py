@@ -19,7 +19,18 @@ from tusou.accounts.audit import acting
 from tusou.errors import Problem, TusouError
 from tusou.runtime import Runtime
 from tusou.web import inputs
-from tusou.web.console import account, applications, door, libraries, pictures, searching
+from tusou.web.console import (
+    account,
+    applications,
+    door,
+    libraries,
+    pictures,
+    plans,
+    searching,
+    trying,
+    usage,
+    users,
+)
 from tusou.web.console.guards import Secured, require_no_other_site, require_own_page
 from tusou.web.console.pages import Page, Work
 from tusou.web.console.problems import failure, is_script
@@ -36,6 +47,10 @@ PAGES: tuple[Page, ...] = (
     applications.PAGE,
     pictures.PAGE,
     searching.PAGE,
+    usage.PAGE,
+    plans.PAGE,
+    trying.PAGE,
+    users.PAGE,
     account.PAGE,
 )
 """All pages; those with an entry are in the navigation, in this order."""

@@ -9,6 +9,8 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from tusou.accounts.money import shown
+
 STATIC: Final = {
     name: (files("tusou.web.console") / "static" / name).read_bytes()
     for name in sorted(
@@ -65,6 +67,7 @@ def _engine() -> Environment:
     )
     jinja.filters["moment"] = _moment
     jinja.filters["size"] = _megabytes
+    jinja.filters["money"] = shown
     jinja.filters["number"] = lambda value: f"{value:,}"
     jinja.globals["icon"] = _icon
     jinja.globals["static"] = f"/console/static/{VERSION}"
