@@ -25,13 +25,15 @@ MAY_IMPORT = {
     # of `images` only what needs no foreign library (tests/client says so).
     "client": {"errors", "services", "images"},
     "start": {"cli"},
+    "intake": {"errors"},
     "bundle": set[str](),
     "machine": set[str](),
     "doctor": LEAVES | {"machine", "storage", "runtime"},
     "web": LEAVES | {"library", "accounts", "runtime"},
-    # `serve` starts the web application, `eval` judges what libraries answer; nothing else of the
-    # command line needs them.
-    "cli": LEAVES | {"runtime", "bundle", "doctor", "accounts", "library", "web"},
+    # `serve` starts the web application, `eval` judges what libraries answer, `import` reads fields
+    # as the web does; nothing else of the command line needs them.
+    "cli": LEAVES
+    | {"runtime", "bundle", "doctor", "accounts", "library", "web", "client", "intake"},
 }
 
 # A foreign library lives in the modules named here and nowhere else.
