@@ -112,8 +112,9 @@ def test_a_server_is_filled_by_its_calls(
         found = caller.call("similar", "search", image=picture(3, 160, 120), tags="3,4", rn=1)
         assert json.loads(found["result"][0]["brief"])["id"] == "03"
         # The folder of a running server is no one else's.
-        words = (pictures, "--app", caller.app_id, "--service", "similar")
-        status, _, err = finish(server.data, *words)
+        status, _, err = finish(
+            server.data, pictures, "--app", caller.app_id, "--service", "similar"
+        )
         assert (status, "--host" in err) == (1, True)
 
 

@@ -1,5 +1,6 @@
 """Folders, manifests and archives as lists of pictures."""
 
+import gzip
 import io
 import json
 import tarfile
@@ -30,9 +31,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def archive(path: Path, folder: Path) -> Path:
-    kind = "w:gz" if path.suffix == ".gz" else "w"
-    with tarfile.open(path, kind) as file:
+    with tarfile.open(path, "w") as file:
         file.add(folder, "pictures")
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(path.read_bytes()))
     return path
 
 
