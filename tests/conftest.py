@@ -15,6 +15,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert running.stop() == 0
 
 
+@pytest.fixture(scope="session")
+def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that may fetch pictures from this machine."""
+    data = tmp_path_factory.mktemp("open") / "data"
+    running = Server(data, {"TUSOU_FETCH_ALLOW": "127.0.0.0/8"})
+    yield running
+    assert running.stop() == 0
+
+
 @pytest.fixture
 def caller(server: Server) -> Caller:
     """A new application with all five libraries."""

@@ -1,10 +1,11 @@
 """The errors of the contract as one table, and the one exception that carries a row of it.
 
-    Problem    a row: code and message of the cloud interface, err_no of the private one, when
-    TusouError the exception: a Problem, what was wrong in plain words, and facts for the answer
+    Problem      a row: code and message of the cloud interface, err_no of the private one, when
+    LocalProblem a row: what the client library finds wrong before it sends
+    TusouError   the exception: a Problem, what was wrong in plain words, and facts for the answer
 
 Each HTTP layer turns a TusouError into its own envelope; nothing else writes a code number.
-Source: shared contract, section 2 (cloud codes) and section 6 (err_no).
+Source: shared contract, section 2 (cloud codes, SDK codes) and section 6 (err_no).
 """
 
 from enum import Enum
@@ -117,6 +118,55 @@ class Problem(Enum):
     def err_msg(self) -> str:
         """The private interface's err_msg, without detail."""
         return ERR_MSGS[self.err_no]
+
+
+class LocalRow(NamedTuple):
+    """What the client library says of one problem."""
+
+    code: str
+    message: str
+    instead: Problem
+    """What the server would have said."""
+    when: str
+
+
+class LocalProblem(Enum):
+    """What the client library finds before it sends, or instead of an answer."""
+
+    TOO_LARGE = LocalRow("SDK100", "image size error", Problem.IMAGE_SIZE, "over 4 MiB in base64")
+    SIDES = LocalRow(
+        "SDK101", "image length error", Problem.IMAGE_SIZE, "a side or the aspect out of range"
+    )
+    UNREADABLE = LocalRow(
+        "SDK102", "read image file error", Problem.IMAGE_EMPTY, "the file cannot be read"
+    )
+    TIMEOUT = LocalRow(
+        "SDK108",
+        "connection or read data timeout",
+        Problem.UNAVAILABLE,
+        "no answer in time; the call may have been carried out",
+    )
+    FORMAT = LocalRow(
+        "SDK109",
+        "unsupported image format",
+        Problem.IMAGE_FORMAT,
+        "not a PNG, JPEG or BMP picture, or a broken one",
+    )
+
+    @property
+    def code(self) -> str:
+        """The answer's error_code."""
+        return self.value.code
+
+    @property
+    def message(self) -> str:
+        """The answer's error_msg."""
+        return self.value.message
+
+    @property
+    def instead(self) -> Problem:
+        """What the server would have said."""
+        return self.value.instead
 
 
 ERR_MSGS = {

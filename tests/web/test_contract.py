@@ -753,15 +753,16 @@ def test_every_call_is_described(description: dict[str, Any], service: str, oper
     assert set(path["post"]["responses"]) == {"200"}
 
 
-def test_nothing_else_is_described_but_token_and_feedback(description: dict[str, Any]) -> None:
+def test_nothing_of_the_contract_is_described_but_calls_token_and_feedback(
+    description: dict[str, Any],
+) -> None:
     calls = {
         f"{service.prefix}/{operation}" for service in SERVICES.values() for operation in OPERATIONS
     }
     others = {"/oauth/2.0/token", "/rpc/2.0/feedback/v1/report"}
-    assert set(description["paths"]) == calls | others
-    names = [
-        call["operationId"] for path in description["paths"].values() for call in path.values()
-    ]
+    ours = {name: p for name, p in description["paths"].items() if not name.startswith("/v1/")}
+    assert set(ours) == calls | others
+    names = [call["operationId"] for path in ours.values() for call in path.values()]
     assert len(names) == len(set(names)) == 23
 
 

@@ -2,10 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from inspect import signature
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from aip import AipImageSearch
@@ -15,39 +12,12 @@ from sqlalchemy import delete, select, update
 from support import round_trip
 from support.host import PictureHost
 from support.round_trip import Trip
-from support.server import Answer, Caller, Server, b64
+from support.server import Caller, Server, b64
+from support.vendor import Connect, PythonClient, connecting
 from tusou.services import SERVICES
 from tusou.storage.blobs import FolderBlobs
 from tusou.storage.tables import feedback, tokens
 from tusou.types import ContSign
-
-_CLOUD = "https://aip.baidubce.com"
-
-
-class PythonClient:
-    """The client and its names; `aip` is the official one."""
-
-    def __init__(self, caller: Caller) -> None:
-        self.aip: Any = AipImageSearch(str(caller.app_id), caller.api_key, caller.secret_key)
-
-    def call(
-        self, method: str, subject: bytes | str, brief: str | None = None, **options: object
-    ) -> Answer:
-        """Some methods take the brief in its own place, the others among the options."""
-        function = getattr(self.aip, method)
-        if brief is None:
-            return dict(function(subject, options))
-        if "brief" in signature(function).parameters:
-            return dict(function(subject, brief, options))
-        return dict(function(subject, options | {"brief": brief}))
-
-    @property
-    def token(self) -> str:
-        """The access token that the client goes by."""
-        return str(self.aip._authObj["access_token"])
-
-
-Connect = Callable[[Server, Caller], PythonClient]
 
 # When it signs, the client asks for the time in a way that Python 3.12 warns of.
 SIGNS = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
@@ -55,28 +25,15 @@ SIGNS = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationW
 
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
-    """Point the client at a server: its addresses are private attributes of its classes."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with ExitStack() as sessions:
-
-        def make(server: Server, caller: Caller) -> PythonClient:
-            for owner in (AipBase, AipImageSearch):
-                for name, value in list(vars(owner).items()):
-                    if isinstance(value, str) and value.startswith(_CLOUD):
-                        address = server.address + value.removeprefix(_CLOUD)
-                        monkeypatch.setattr(owner, name, address)
-            client = PythonClient(caller)
-            # The client never closes its session, which warnings as errors would hold against us.
-            sessions.callback(client.aip.s.close)
-            return client
-
+    """Clients that call our server."""
+    with connecting(monkeypatch) as make:
         yield make
 
 
 @pytest.fixture
 def client(connect: Connect, server: Server, caller: Caller) -> PythonClient:
     """A client of a new application."""
-    return connect(server, caller)
+    return connect(server.address, caller)
 
 
 def test_the_round_trips_leave_no_method_of_the_client_out() -> None:
@@ -94,7 +51,7 @@ def test_a_library_is_filled_searched_changed_and_emptied(
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_same_by_url(connect: Connect, open_server: Server, service: str) -> None:
-    client = connect(open_server, open_server.caller(service))
+    client = connect(open_server.address, open_server.caller(service))
     with PictureHost(round_trip.PICTURES) as host:
         Trip(client, service).with_urls({name: host.url(name) for name in round_trip.PICTURES})
 
@@ -140,7 +97,7 @@ def signing(
 ) -> tuple[PythonClient, Caller]:
     """A client that was answered without a token: it signs for the rest of its life."""
     caller = open_server.caller()
-    client = connect(open_server, caller)
+    client = connect(open_server.address, caller)
     monkeypatch.setattr(
         AipBase, "_AipBase__accessTokenUrl", f"{open_server.address}/rest/2.0/nothing"
     )

@@ -56,6 +56,7 @@ def _register() -> None:
     from tusou.cli.bundle import bundle
     from tusou.cli.doctor import doctor
     from tusou.cli.eval import eval_
+    from tusou.cli.importing import import_
     from tusou.cli.library import library
     from tusou.cli.model import model
     from tusou.cli.package import package, qps
@@ -68,6 +69,7 @@ def _register() -> None:
         bundle,
         app,
         library,
+        import_,
         model,
         eval_,
         account,

@@ -94,6 +94,16 @@ class Library:
             raise
         return picture.sign
 
+    def examine(self, source: bytes | Url) -> ContSign:
+        """The sign that a picture would get; what only its features tell is not found out.
+
+        Raises:
+            TusouError: ITEM_EXISTS, or what is wrong with the picture.
+        """
+        sign = self._take(source).sign
+        self._items.require_absent(sign)
+        return sign
+
     def search(
         self, source: bytes | Url, classes: ClassFilter | None, first: int, count: int
     ) -> Page:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from tusou import __version__
+from tusou.errors import Problem, TusouError
 from tusou.runtime import Runtime
 from tusou.web.answers import answer, failure
 from tusou.web.compat import Compat, unknown_call
@@ -20,6 +21,9 @@ from tusou.web.private.calls import Private
 from tusou.web.private.ports import PREFIX, Ports, PortTable
 from tusou.web.proxies import Proxies
 from tusou.web.queue import Queue
+from tusou.web.rest import answers as rest
+from tusou.web.rest.routes import PREFIX as REST
+from tusou.web.rest.routes import Rest
 
 _CONTRACT = ("/rest/", "/rpc/", "/oauth/")
 
@@ -48,6 +52,7 @@ def create_app(runtime: Runtime, ports: Ports) -> FastAPI:
     )
     queue = Queue(runtime.settings)
     app.include_router(Compat(runtime, queue).router)
+    app.include_router(Rest(runtime, queue).router)
     private = Private(runtime, queue)
     app.include_router(private.router)
     app.mount("/console", create_console(runtime, queue))
@@ -71,6 +76,9 @@ def create_app(runtime: Runtime, ports: Ports) -> FastAPI:
     async def refused(request: Request, error: HTTPException) -> Response:
         if request.url.path.startswith(PREFIX):
             return private.unknown(request)
+        if request.url.path.startswith(REST):
+            detail = f"no such path or method: {request.method} {request.url.path}"
+            return rest.failure(request, TusouError(Problem.METHOD, detail), error.status_code)
         # The contract answers 200 always; elsewhere a wrong path is an ordinary 404.
         inside = request.url.path.startswith(_CONTRACT)
         problem = unknown_call(request.url.path)

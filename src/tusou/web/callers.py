@@ -67,6 +67,9 @@ def _signer(runtime: Runtime, request: Request) -> App:
 
 
 def _token(request: Request) -> str:
+    kind, _, bearer = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        return bearer.strip()
     token = request.query_params.get("access_token", "")
     # The official Node client glues its query on twice: "…&access_token=TOKEN?aipSdk=node".
     return token.partition("?")[0]

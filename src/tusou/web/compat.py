@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from tusou.accounts.apps import App
-from tusou.accounts.quotas import QUOTA_PROBLEMS, Call
 from tusou.errors import Problem, TusouError
 from tusou.library.feedback import Report
 from tusou.library.library import Library
@@ -23,7 +22,7 @@ from tusou.services import OPERATIONS, SERVICES, Service
 from tusou.types import ContSign
 from tusou.web import inputs
 from tusou.web.answers import answer, failure
-from tusou.web.callers import Refused, caller, charge
+from tusou.web.entrance import Entrance
 from tusou.web.inputs import Fields
 from tusou.web.openapi import describe, describe_feedback, describe_token
 from tusou.web.queue import Queue
@@ -39,7 +38,7 @@ class Compat:
     def __init__(self, runtime: Runtime, queue: Queue) -> None:
         self._runtime = runtime
         self._queue = queue
-        self._refused = Refused()
+        self._entrance = Entrance(runtime, queue)
         self.router = APIRouter()
         for service in SERVICES.values():
             for operation in OPERATIONS:
@@ -85,7 +84,7 @@ class Compat:
         """
         try:
             with self._queue.place():
-                app = await self._let_in(request, call if charged else None)
+                app = await self._entrance.let_in(request, call if charged else None)
                 size = inputs.body_size(request)
                 with self._queue.place_of(app.id), self._queue.body(size):
                     fields = await inputs.read_fields(request)
@@ -95,38 +94,8 @@ class Compat:
             response = answer(request, facts)
         except Exception as error:
             response = failure(request, error)
-        self._count(request, *call)
+        self._entrance.count(request, *call)
         return response
-
-    def _count(self, request: Request, service: str, operation: str) -> None:
-        """Count a call that has its answer, where it is known whose it is."""
-        note = request.state.note
-        if "app_id" in note:
-            self._runtime.usage.record(note["app_id"], service, operation, note.get("error_code"))
-
-    async def _let_in(self, request: Request, charged: tuple[str, str] | None) -> App:
-        """Who calls, where the service is theirs, is open, and its quota is not used up."""
-        runtime = self._runtime
-        sender = self._refused.sender(request)
-        if charged and sender is not None:
-            request.state.note["app_id"] = sender
-            runtime.quotas.repeat(Call(sender, *charged))
-
-        def look_up() -> App:
-            app = caller(runtime, request)
-            request.state.note["app_id"] = app.id
-            if not runtime.ready.is_set():
-                raise TusouError(Problem.UNAVAILABLE, "the server is starting")
-            if charged:
-                charge(runtime, app, *charged)
-            return app
-
-        try:
-            return await self._queue.look_up(look_up)
-        except TusouError as error:
-            if error.problem in QUOTA_PROBLEMS:
-                self._refused.note(request, request.state.note["app_id"])
-            raise
 
     async def _token(self, request: Request) -> Response:
         """Give an access token for a key pair; parameters come by query or by form."""

@@ -335,6 +335,27 @@ def classes(fields: Fields, service: Service) -> tuple[int | None, int | None]:
     return (tags[0], tags[1] if len(tags) == 2 else 0)
 
 
+def changed_classes(fields: Fields, service: Service) -> tuple[int | None, int | None]:
+    """Classes to give; a field that is there and empty takes its class away.
+
+    Raises:
+        TusouError: INVALID_PARAM.
+    """
+    first, second = classes(fields, service)
+    if len(service.class_fields) == 1:
+        emptied = (0, 0) if _is_emptied(fields, service.class_fields[0]) else (first, second)
+        return emptied
+    names = service.class_fields
+    return (
+        0 if _is_emptied(fields, names[0]) else first,
+        0 if _is_emptied(fields, names[1]) else second,
+    )
+
+
+def _is_emptied(fields: Fields, name: str) -> bool:
+    return name in fields and not fields[name].data.strip()
+
+
 def class_filter(fields: Fields, service: Service) -> ClassFilter | None:
     """The classes a search is limited to; None: all pictures.
 

@@ -93,7 +93,7 @@ def edit(visit: Visit) -> Response:
     app, service, fields = visit.app(to_change=True), visit.service, visit.fields
     sign = _pictures(visit).describe(_key(visit)).sign
     library = visit.runtime.catalogue.library(app.id, service.name)
-    library.update((sign,), inputs.brief(fields), _given_classes(fields, service))
+    library.update((sign,), inputs.brief(fields), inputs.changed_classes(fields, service))
     return visit.json(_found(visit, sign))
 
 
@@ -111,7 +111,7 @@ def change_many(visit: Visit) -> Response:
         return visit.json(_batch(runtime.bulk.ask(row, "delete", wanted, grace=grace, also=note)))
     # Fields without "new_" say which pictures are meant.
     new = {name[4:]: value for name, value in fields.items() if name.startswith("new_")}
-    classes = _given_classes(Fields(new), service)
+    classes = inputs.changed_classes(Fields(new), service)
     if act != "reclass" or classes == (None, None):
         raise TusouError(Problem.INVALID_PARAM, "act must be delete, or reclass with classes")
     note = runtime.audit.noting("pictures.reclass", app.id, classes=classes, **facts)
@@ -224,23 +224,6 @@ def _keys(fields: Fields, name: str) -> tuple[int, ...]:
             Problem.INVALID_PARAM, f"param {name} must be from 1 to {_MOST_KEYS} numbers"
         )
     return tuple(map(int, parts))
-
-
-def _given_classes(fields: Fields, service: Service) -> tuple[int | None, int | None]:
-    """Classes to give; a field that is there and empty takes its class away."""
-    first, second = inputs.classes(fields, service)
-    if len(service.class_fields) == 1:
-        emptied = (0, 0) if _is_emptied(fields, service.class_fields[0]) else (first, second)
-        return emptied
-    names = service.class_fields
-    return (
-        0 if _is_emptied(fields, names[0]) else first,
-        0 if _is_emptied(fields, names[1]) else second,
-    )
-
-
-def _is_emptied(fields: Fields, name: str) -> bool:
-    return name in fields and not fields[name].data.strip()
 
 
 _LIBRARY = "/libraries/{app_id:int}/{service}"

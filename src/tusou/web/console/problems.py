@@ -10,25 +10,9 @@ from tusou.services import SERVICES
 from tusou.web import inputs
 from tusou.web.console.texts import Texts
 from tusou.web.console.visit import json_answer, page
+from tusou.web.statuses import status_of
 
 _log = logging.getLogger(__name__)
-
-_STATUS = {
-    Problem.APP_UNKNOWN: 404,
-    Problem.NO_LIBRARY: 404,
-    Problem.UNKNOWN_SERVICE: 404,
-    Problem.ITEM_MISSING: 404,
-    Problem.REQUEST_MISSING: 404,
-    Problem.METHOD: 404,
-    Problem.PERMISSION: 403,
-    Problem.NO_CREDENTIALS: 401,
-    Problem.ITEM_EXISTS: 409,
-    Problem.LIBRARY_EXISTS: 409,
-    Problem.LIBRARY_FULL: 409,
-    Problem.UNAVAILABLE: 503,
-    Problem.OVERLOADED: 503,
-    Problem.UNKNOWN: 500,
-}
 
 
 def failure(request: Request, error: Exception, say: Texts, theme: str) -> Response:
@@ -37,7 +21,7 @@ def failure(request: Request, error: Exception, say: Texts, theme: str) -> Respo
         _log.error("request %s failed", request.state.log_id, exc_info=error)
         error = TusouError(Problem.UNKNOWN)
     request.state.note["error_code"] = error.problem.code
-    status = _STATUS.get(error.problem, 400)
+    status = status_of(error.problem)
     text = say(f"problem.{error.problem.name}")
     detail = _detail(request, error, say) if status != 500 else ""
     if is_script(request):

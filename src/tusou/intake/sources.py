@@ -1,0 +1,229 @@
+"""Where pictures come from: a folder, a manifest, an archive."""
+
+import csv
+import json
+import os
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp")
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_MOST_BYTES = (4 << 20) + 1
+"""No more of a file is read than tells that it is too large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One picture that is to be brought in."""
+
+    name: str
+    """Its path within the source, or its address."""
+    read: Callable[[], bytes] | None
+    """Gives its file; None: it is at the address `name`. Raises OSError or ValueError."""
+    stamp: str = ""
+    """Another when the file is another one."""
+    row: Mapping[str, str] = field(default_factory=dict)
+    """What a manifest says of it: `brief`, `tags`, `class_id1`, `class_id2` and others."""
+
+    @property
+    def key(self) -> str:
+        """32 letters; the same for the same picture with the same words in another run."""
+        facts = json.dumps([self.name, self.stamp, dict(self.row)])
+        return blake2b(facts.encode(), digest_size=16).hexdigest()
+
+
+Skip = Callable[[Entry], bool]
+
+
+class Source(Protocol):
+    """A number of pictures, always in the same order."""
+
+    def count(self) -> int | None:
+        """How many there are; None: only going through all of it would tell."""
+        ...
+
+    def entries(self, skip: Skip) -> Iterator[Entry]:
+        """The pictures, without those to skip.
+
+        Raises:
+            ValueError: the source is broken from here on.
+        """
+        ...
+
+
+def open_source(path: Path) -> Source:
+    """The source of a path.
+
+    Raises:
+        ValueError: it is none of the kinds.
+        OSError: it is not there.
+    """
+    if path.is_dir():
+        return Folder(path)
+    path.stat()
+    for suffix, kind in _KINDS.items():
+        if path.name.lower().endswith(suffix):
+            return kind(path)
+    raise ValueError(f"{path} is no folder, and ends in none of {', '.join(_KINDS)}")
+
+
+class Folder:
+    """All picture files below a folder, by their names; hidden ones are left out."""
+
+    def __init__(self, path: Path) -> None:
+        self._root = path
+        self._names = sorted(self._find())
+
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._names)
+
+    def entries(self, skip: Skip) -> Iterator[Entry]:
+        """One for each file."""
+        for name in self._names:
+            entry = _file(self._root, name, {})
+            if not skip(entry):
+                yield entry
+
+    def _find(self) -> Iterator[str]:
+        for folder, folders, files in os.walk(self._root):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in files:
+                if name.lower().endswith(_SUFFIXES) and not name.startswith("."):
+                    yield (Path(folder) / name).relative_to(self._root).as_posix()
+
+
+class Manifest:
+    """A file with a row for each picture: where it is, its brief and its classes.
+
+    Paths are taken from the manifest's folder. A row that cannot be read is an entry that fails.
+    """
+
+    def __init__(self, path: Path, parse: Callable[[IO[str]], Iterator[Any]]) -> None:
+        self._path = path
+        self._parse = parse
+
+    def count(self) -> int:
+        """How many rows there are."""
+        return sum(1 for _ in self._rows())
+
+    def entries(self, skip: Skip) -> Iterator[Entry]:
+        """One for each row."""
+        for number, row in self._rows():
+            entry = self._entry(number, row)
+            if not skip(entry):
+                yield entry
+
+    def _rows(self) -> Iterator[tuple[int, Any]]:
+        with self._path.open(encoding="utf-8-sig", newline="") as file:
+            try:
+                yield from enumerate(self._parse(file), 1)
+            except UnicodeDecodeError as error:
+                raise ValueError(f"{self._path} is not UTF-8 text") from error
+
+    def _entry(self, number: int, row: Any) -> Entry:
+        here = f"{self._path.name}, row {number}"
+        if not isinstance(row, dict):
+            return _broken(here, "the row is no JSON object")
+        texts = {str(name): _text(value) for name, value in row.items() if value is not None}
+        file = texts.pop("file", "")
+        if file:
+            return _file(self._path.parent, file, texts)
+        url = texts.pop("url", "")
+        return Entry(url, None, row=texts) if url else _broken(here, "it has no file and no url")
+
+
+class Archive:
+    """The picture files of a tar archive, compressed or not, in its order."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def count(self) -> int | None:
+        """How many there are; None where the whole archive would have to be unpacked for it."""
+        try:
+            with tarfile.open(self._path, "r:") as archive:
+                return sum(1 for _ in _members(archive))
+        except tarfile.TarError:
+            return None
+
+    def entries(self, skip: Skip) -> Iterator[Entry]:
+        """One for each file; read here, as an archive can be read by one thread only."""
+        try:
+            with tarfile.open(self._path) as archive:
+                for member in _members(archive):
+                    stamp = f"{member.size} {member.mtime}"
+                    if skip(Entry(member.name, None, stamp)):
+                        continue
+                    file = archive.extractfile(member)
+                    data = b"" if file is None else file.read(_MOST_BYTES)
+                    yield Entry(member.name, _given(data), stamp)
+        except (tarfile.TarError, EOFError, OSError) as error:
+            raise ValueError(f"{self._path} cannot be read any further: {error}") from error
+
+
+def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    for member in archive:
+        parts = member.name.removeprefix("./").split("/")
+        hidden = any(part.startswith(".") for part in parts)
+        if member.isfile() and member.name.lower().endswith(_SUFFIXES) and not hidden:
+            yield member
+
+
+def _file(root: Path, name: str, row: Mapping[str, str]) -> Entry:
+    path = root / name
+
+    def read() -> bytes:
+        with path.open("rb") as file:
+            return file.read(_MOST_BYTES)
+
+    try:
+        found = path.stat()
+    except (OSError, ValueError):  # reading it will say what is wrong
+        return Entry(name, read, row=row)
+    return Entry(name, read, f"{found.st_size} {found.st_mtime_ns}", row)
+
+
+def _broken(name: str, reason: str) -> Entry:
+    def read() -> bytes:
+        raise ValueError(reason)
+
+    return Entry(name, read)
+
+
+def _given(data: bytes) -> Callable[[], bytes]:
+    return lambda: data
+
+
+def _text(value: Any) -> str:
+    """A manifest's value as the call has it: [100, 11] → "100,11", an object as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(part, int | str) for part in value):
+        return ",".join(map(str, value))
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _json_lines(file: IO[str]) -> Iterator[Any]:
+    for line in file:
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except (ValueError, RecursionError):
+                yield None
+
+
+def _csv_rows(file: IO[str]) -> Iterator[Any]:
+    for row in csv.DictReader(file):
+        yield {name: text for name, text in row.items() if name and text}
+
+
+_KINDS: dict[str, Callable[[Path], Source]] = {
+    ".jsonl": lambda path: Manifest(path, _json_lines),
+    ".csv": lambda path: Manifest(path, _csv_rows),
+    **dict.fromkeys(_ARCHIVES, Archive),
+}

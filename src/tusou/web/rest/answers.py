@@ -1,0 +1,105 @@
+"""Answers of the native interface, and problems as `application/problem+json`."""
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tusou.errors import Problem, TusouError
+from tusou.library.bulk import LibraryRow
+from tusou.services import SERVICES
+from tusou.types import Item, Match
+from tusou.web.statuses import status_of
+
+_log = logging.getLogger(__name__)
+
+Facts = Mapping[str, Any]
+
+
+def answer(facts: Facts, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer."""
+    return _json(facts, status, "application/json", headers)
+
+
+def failure(request: Request, error: Exception, status: int | None = None) -> Response:
+    """The answer for an exception; one that nobody foresaw is logged and told as unknown."""
+    if not isinstance(error, TusouError):
+        _log.error("request %s failed", request.state.log_id, exc_info=error)
+        error = TusouError(Problem.UNKNOWN)
+    request.state.note["error_code"] = error.problem.code
+    if error.detail:
+        request.state.note["detail"] = error.detail
+    status = status or status_of(error.problem)
+    facts = {
+        "type": f"urn:tusou:problem:{error.problem.name.lower().replace('_', '-')}",
+        "title": error.problem.message,
+        "status": status,
+        "detail": error.detail or error.problem.value.when,
+        "error_code": error.problem.code,
+        "log_id": request.state.log_id,
+        **error.facts,
+    }
+    headers = {"www-authenticate": "Bearer"} if status == 401 else {}
+    return _json(facts, status, "application/problem+json", headers)
+
+
+def picture(item: Item) -> Facts:
+    """What is told of a picture."""
+    return {
+        "id": item.key,
+        "cont_sign": str(item.sign),
+        "brief": item.brief,
+        "classes": list(item.classes),
+        "width": item.width,
+        "height": item.height,
+        "bytes": item.length,
+        "media_type": item.media_type,
+        "created": _time(item.created),
+        "updated": _time(item.updated),
+        "has_file": bool(item.blob),
+    }
+
+
+def library(row: LibraryRow) -> Facts:
+    """What is told of a library."""
+    service = SERVICES[row.service]
+    return {
+        "service": row.service,
+        "name": service.chinese,
+        "finds": service.finds,
+        "size": row.size,
+        "capacity": row.capacity,
+        "pack": row.pack,
+        "created": _time(row.created),
+        "class_fields": list(service.class_fields),
+        "explains": service.explains,
+        "most_results": service.most_results,
+    }
+
+
+def match(found: Match) -> Facts:
+    """What a picture and a stored one have in common."""
+    return {
+        "score": round(found.score, 6),
+        "homography": found.homography.tolist(),
+        "query_points": found.query_points.round(2).tolist(),
+        "stored_points": found.stored_points.round(2).tolist(),
+        "query_overlap": round(found.query_overlap, 6),
+        "stored_overlap": round(found.stored_overlap, 6),
+        "mirrored": found.mirrored,
+    }
+
+
+def _json(
+    facts: Facts, status: int, media_type: str, headers: Mapping[str, str] | None
+) -> Response:
+    body = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+    return Response(body.encode(errors="replace"), status, headers, media_type)
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,6 @@
+"""What the tests of the clients share."""
+
+import pytest
+
+# Not yet imported, so that its asserts can be made to show what they compared.
+pytest.register_assert_rewrite("support.round_trip")
