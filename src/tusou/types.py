@@ -213,6 +213,8 @@ class Features:
     words: Words | None = None
     """One for each keypoint."""
     sketch: Sketch | None = None
+    subjects: Sequence[Subject] | None = None
+    """The most salient first; None where none were looked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -250,3 +252,5 @@ class Page:
 
     hits: Sequence[Hit]
     has_more: bool
+    subjects: Sequence[Subject] | None = None
+    """Of the query, the most salient first; None where the service looks for none."""

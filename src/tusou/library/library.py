@@ -120,7 +120,7 @@ class Library:
         ranked = view.pipeline.rank(features, view.indexes, last, classes, load)
         ranked = self._put_itself_first(picture.sign, ranked, classes)
         has_more = len(ranked) > last < self.service.most_results
-        return Page(self._hits(ranked[first:last]), has_more)
+        return Page(self._hits(ranked[first:last]), has_more, features.subjects)
 
     def explain(self, source: bytes | Url, sign: ContSign) -> Match | None:
         """Show what a picture and a stored one have in common, in the same words as a search.

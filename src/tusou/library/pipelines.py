@@ -143,23 +143,30 @@ class SubjectPipeline(EmbeddingPipeline):
         self._most = most
 
     def embed(self, picture: Picture) -> Vector:
-        """Embed the picture and its main subject: the mean of both directions.
+        """Embed the picture and its main subject: the mean of both directions."""
+        return self.features(picture).vector
+
+    def features(self, picture: Picture) -> Features:
+        """Likewise, and say what subjects there are.
 
         Raises:
             TusouError: IMAGE_UNUSABLE, no subject, or too many.
         """
-        whole = super().embed(picture)
+        whole = _embed(self._embedder, picture)
         subjects = self._finder.find(picture.rgb)
         if self._most is not None and not 0 < len(subjects) <= self._most:
             found = f"{len(subjects)} subjects" if subjects else "no subject"
             raise TusouError(
                 Problem.IMAGE_UNUSABLE, f"there is {found} in the picture to search by"
             )
-        height, width = picture.rgb.shape[:2]
+        return Features(self._with_subject(whole, picture.rgb, subjects), subjects=subjects)
+
+    def _with_subject(self, whole: Vector, rgb: Rgb, subjects: Sequence[Subject]) -> Vector:
+        height, width = rgb.shape[:2]
         if not subjects or _covers(subjects[0], width, height) > _WHOLE:
             return whole
         box = subjects[0]
-        part = picture.rgb[box.top : box.bottom, box.left : box.right]
+        part = rgb[box.top : box.bottom, box.left : box.right]
         if _is_flat(part):
             return whole
         both = whole + self._embedder.embed(part)

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support.pictures import encoded, picture, scene
+from support.pictures import encoded, goods, picture, scene
 from support.server import Caller, Server, b64
 from tusou.client import signing
 from tusou.services import SERVICES
@@ -107,6 +107,18 @@ def test_a_search_keeps_to_threshold_and_limit(ask: Ask) -> None:
     assert (len(first["results"]), first["has_more"]) == (1, True)
     stored = ask("POST", "/similar/search", json={"picture": ids[1], "tags": [2]}).json()
     assert [(row["id"], row["score"]) for row in stored["results"]] == [(ids[1], 1)]
+
+
+def test_a_search_for_a_product_tells_where_its_subjects_are(ask: Ask) -> None:
+    two = {"image": b64(encoded(goods((110, 160), (370, 160))))}
+    added(ask, "product", encoded(goods((240, 160), seed=2)), "b")
+    found = ask("POST", "/product/search", json=two).json()["subjects"]
+    places = sorted(
+        (box["left"] + box["width"] / 2, box["top"] + box["height"] / 2) for box in found
+    )
+    assert places == [pytest.approx((110, 160), abs=15), pytest.approx((370, 160), abs=15)]
+    shares = [box["share"] for box in found]
+    assert shares == sorted(shares, reverse=True)
 
 
 def test_a_match_is_explained(ask: Ask) -> None:
@@ -210,9 +222,11 @@ def test_the_description_says_what_is_answered(server: Server, ask: Ask) -> None
     assert ask("GET", f"/similar/pictures/{number}").json().keys() == example(one, "get").keys()
     assert ask("GET", "/similar").json().keys() == example("/{service}", "get").keys()
     shown = example("/{service}/search", "post")
-    found = ask("POST", "/similar/search", json={"picture": number}).json()
+    number = added(ask, "product", encoded(goods((240, 160))), "b")
+    found = ask("POST", "/product/search", json={"picture": number}).json()
     assert found.keys() == shown.keys()
-    assert found["results"][0].keys() == shown["results"][0].keys()
+    for rows in ("results", "subjects"):
+        assert found[rows][0].keys() == shown[rows][0].keys()
     assert set(SERVICES) == set(
         next(r for r in ours["/v1/libraries/{service}"]["get"]["parameters"] if r["in"] == "path")[
             "schema"

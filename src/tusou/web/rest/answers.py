@@ -12,7 +12,7 @@ from starlette.responses import Response
 from tusou.errors import Problem, TusouError
 from tusou.library.bulk import LibraryRow
 from tusou.services import SERVICES
-from tusou.types import Item, Match
+from tusou.types import Item, Match, Subject
 from tusou.web.statuses import status_of
 
 _log = logging.getLogger(__name__)
@@ -78,6 +78,17 @@ def library(row: LibraryRow) -> Facts:
         "class_fields": list(service.class_fields),
         "explains": service.explains,
         "most_results": service.most_results,
+    }
+
+
+def subject(found: Subject) -> Facts:
+    """Where a thing is in the picture that was sent."""
+    return {
+        "left": found.left,
+        "top": found.top,
+        "width": found.right - found.left,
+        "height": found.bottom - found.top,
+        "share": round(found.share, 4),
     }
 
 

@@ -156,7 +156,7 @@ def delete_picture(call: Call) -> Response:
 
 
 def search(call: Call) -> Response:
-    """The stored pictures that fit a picture best."""
+    """The stored pictures that fit a picture best; in `product`, where its subjects are, too."""
     fields, service = call.fields, call.service
     count = fields.integer("limit", 1, service.most_results) or FIRST_HITS
     threshold = _share(fields, "threshold")
@@ -166,7 +166,10 @@ def search(call: Call) -> Response:
     log_id = call.request.state.log_id
     call.runtime.feedback.remember(call.app.id, log_id, service.name, hits)
     more = page.has_more and len(hits) == len(page.hits)
-    return answer({"results": _results(call, hits), "has_more": more, "log_id": log_id})
+    facts = {"results": _results(call, hits), "has_more": more, "log_id": log_id}
+    if page.subjects is not None:
+        facts["subjects"] = [answers.subject(box) for box in page.subjects]
+    return answer(facts)
 
 
 def explain(call: Call) -> Response:
@@ -214,7 +217,7 @@ def _filter(call: Call) -> Filter:
 
 def _share(fields: Fields, name: str) -> float:
     text = fields.text(name) or "0"
-    if re.fullmatch(r"(0|1|0?\.\d{1,9}|[01]\.\d{0,9})", text, re.ASCII) and float(text) <= 1:
+    if re.fullmatch(r"(0|1|0?\.\d{1,20}|[01]\.\d{0,20})", text, re.ASCII) and float(text) <= 1:
         return float(text)
     raise TusouError(Problem.INVALID_PARAM, f"param {name} must be a number from 0 to 1")
 

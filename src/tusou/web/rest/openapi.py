@@ -27,7 +27,7 @@ _LIBRARY = {
     "finds": "pictures alike in type, colour, content and layout",
     "size": 1200,
     "capacity": 500000,
-    "pack": "base@1",
+    "pack": "similar@1",
     "created": "2026-11-22T12:00:00Z",
     "class_fields": ["tags"],
     "explains": False,
@@ -93,7 +93,13 @@ _SEARCH: dict[str, Any] = (
         "limit": {"type": "integer", "minimum": 1, "default": calls.FIRST_HITS},
     }
 )
-_FOUND = {"results": [{"score": 0.93} | _PICTURE], "has_more": False, "log_id": 1}
+_SUBJECT = {"left": 40, "top": 32, "width": 200, "height": 260, "share": 0.34}
+_FOUND = {
+    "results": [{"score": 0.93} | _PICTURE],
+    "has_more": False,
+    "log_id": 1,
+    "subjects": [_SUBJECT],
+}
 
 # Of each call: what it takes by query, what by body, an example of that, an example of its answer.
 _Shown = tuple[dict[str, Any], dict[str, Any], Any, Any]
