@@ -19,7 +19,7 @@ from cryptography import x509
 
 from tusou import machine
 from tusou.errors import TusouError
-from tusou.runtime import Office, check_blobs, check_model, is_served
+from tusou.runtime import Office, check_blobs, check_models, is_served
 from tusou.settings import Settings
 from tusou.storage.database import Database
 
@@ -215,19 +215,19 @@ def processor(_: Settings) -> Iterator[Finding]:
 
 
 def models(settings: Settings) -> Iterator[Finding]:
-    """Whether the model of new libraries loads and runs."""
+    """Whether the models of new libraries load and run."""
     subject = Words("models", "模型")
     cure = Words(
         "see `tusou model list`; add the pack with `tusou model add`, or set TUSOU_PACK to another",
         "用 `tusou model list` 查看；用 `tusou model add` 添加模型包，或通过 TUSOU_PACK 换用其他包",
     )
     try:
-        pack = check_model(settings)
+        packs = ", ".join(check_models(settings))
     except (TusouError, ValueError) as error:
         said = _said(error)
         yield Finding(subject, "problem", Words(said, said), cure)
         return
-    found = Words(f"{pack} loads and runs", f"{pack} 可正常加载和运行")
+    found = Words(f"{packs}: all load and run", f"{packs} 均可正常加载和运行")
     yield Finding(subject, "ok", found)
 
 

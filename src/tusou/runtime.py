@@ -302,11 +302,11 @@ class Runtime(Office):
             self._undo = undo.pop_all()
 
     def describe(self, data: bytes, service: Service, *, local: bool) -> "Description":
-        """See a picture by the pack of the settings; see `library.description.describe`."""
+        """See a picture by the pack of a new library; see `library.description.describe`."""
         from tusou.library.description import describe
 
-        pack = self.shelf.find(self.settings.pack).id
-        return describe(data, service, self.models.get(pack), local=local)
+        model = self.models.get(self._find_pack(service.name))
+        return describe(data, service, model, local=local)
 
     def start(self) -> None:
         """Load all libraries in the background, once; `ready` is set when that is done."""
@@ -348,22 +348,22 @@ class Runtime(Office):
             sweep(self.database, self.blobs)
 
 
-def check_model(settings: Settings) -> str:
-    """Load the pack of the settings and let it see a picture; returns its id.
+def check_models(settings: Settings) -> list[str]:
+    """Load the packs of new libraries and let each see a picture; returns their ids.
 
     Raises:
         ValueError: there is no such pack.
-        TusouError: it does not load, or does not run.
+        TusouError: one does not load, or does not run.
     """
     from tusou.vision.embed import Embedder
 
-    pack = Shelf(settings.packs_folder).find(settings.pack)
-    embedder = Embedder(pack)
-    try:
-        embedder.try_out()
-    finally:
-        embedder.close()
-    return pack.id
+    shelf = Shelf(settings.packs_folder)
+    names = dict.fromkeys(settings.pack or service.pack for service in SERVICES.values())
+    found = [shelf.find(name) for name in names]
+    for pack in found:
+        with Embedder(pack, provider=settings.provider) as embedder:
+            embedder.try_out()
+    return [pack.id for pack in found]
 
 
 def added_packs(settings: Settings) -> list[Path]:
@@ -415,9 +415,13 @@ def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
         budget = settings.candidates, settings.verify_milliseconds / 1000
         copies = LocalPipeline(embedder, *budget, points=keypoints.LIMIT, even=geometry.EVEN)
         undo.callback(copies.close)
-        # A photo shows more than the page, and less of it than a copy does of its picture.
+        # A photo shows more than the page, and the page smaller than it was stored.
         pages = LocalPipeline(
-            embedder, *budget, points=2 * keypoints.LIMIT, even=geometry.EVEN_FOR_PAGES
+            embedder,
+            *budget,
+            points=1000,
+            even=geometry.EVEN_FOR_PAGES,
+            side=800,
         )
         undo.callback(pages.close)
         return Model(

@@ -185,15 +185,23 @@ class LocalPipeline:
         seconds: How long.
         points: How many keypoints of a query to look at.
         even: What makes a match as likely as not, see `geometry.score`.
+        side: Pixels of a query's longer side at which they are looked for.
     """
 
     by_words = True
 
     def __init__(
-        self, embedder: Embedder, candidates: int, seconds: float, points: int, even: float
+        self,
+        embedder: Embedder,
+        candidates: int,
+        seconds: float,
+        points: int,
+        even: float,
+        side: int = keypoints.SIDE,
     ) -> None:
         self._embedder = embedder
         self._points = points
+        self._side = side
         self._even = even
         self._candidates = candidates
         self._seconds = seconds
@@ -202,19 +210,19 @@ class LocalPipeline:
 
     def features(self, picture: Picture) -> Features:
         """Embed the picture, and take its keypoints, their words and a sketch."""
-        return self._see(picture, keypoints.LIMIT)
+        return self._see(picture, keypoints.LIMIT, keypoints.SIDE)
 
     def embed(self, picture: Picture) -> Vector:
         """Embed the picture; keypoints are the same for every pack."""
         return _embed(self._embedder, picture)
 
     def query(self, picture: Picture) -> Features:
-        """See it the same way, with as many keypoints as a query may have."""
-        return self._see(picture, self._points)
+        """See it the same way, with as many keypoints, as fine, as a query may have."""
+        return self._see(picture, self._points, self._side)
 
-    def _see(self, picture: Picture, limit: int) -> Features:
+    def _see(self, picture: Picture, limit: int, side: int) -> Features:
         vector = self.embed(picture)
-        points, drawn = keypoints.extract(picture.rgb, limit), sketch.draw(picture.rgb)
+        points, drawn = keypoints.extract(picture.rgb, limit, side), sketch.draw(picture.rgb)
         if len(points) < geometry.LEAST and sketch.is_blank(drawn):
             raise TusouError(Problem.IMAGE_UNUSABLE, "the picture shows hardly anything")
         return Features(vector, points, words.assign(points.descriptors), drawn)

@@ -57,12 +57,12 @@ def projection() -> Projection:
         return Projection(**{name: arrays[name] for name in Projection._fields})
 
 
-def extract(rgb: Rgb, limit: int = LIMIT) -> Keypoints:
+def extract(rgb: Rgb, limit: int = LIMIT, side: int = SIDE) -> Keypoints:
     """Find up to `limit` local features; a plain picture gives few or none.
 
     Descriptors come as storage keeps them, so that nothing changes by `pack` and `unpack`.
     """
-    frames, rows = detect(rgb, limit)
+    frames, rows = detect(rgb, limit, side)
     return Keypoints(
         points=frames[:, :2],
         scales=frames[:, 2],
@@ -72,15 +72,17 @@ def extract(rgb: Rgb, limit: int = LIMIT) -> Keypoints:
     )
 
 
-def detect(rgb: Rgb, limit: int = LIMIT) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Find features, strongest first.
+def detect(
+    rgb: Rgb, limit: int = LIMIT, side: int = SIDE
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Find features where the longer side has `side` pixels, strongest first.
 
     Returns:
         Frames [N × 4]: x, y, scale in pixels of `rgb`, angle in radians, clockwise;
         RootSIFT descriptors [N × 128] of unit length.
     """
     height, width = rgb.shape[:2]
-    factor = min(SIDE / max(height, width), ENLARGE)
+    factor = min(side / max(height, width), ENLARGE)
     shape = (max(round(width * factor), 1), max(round(height * factor), 1))
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     gray = cv2.resize(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), shape, interpolation=method)
