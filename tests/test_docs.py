@@ -60,7 +60,7 @@ def test_every_error_has_a_cure_in_both_languages(page: Problem | LocalProblem) 
     row = page.value
     assert row.when
     assert row.cure
-    for text in (row.chinese, row.chinese_cure):
+    for text in (row.chinese_when, row.chinese_cure):
         assert any("\u4e00" <= letter <= "\u9fff" for letter in text)
 
 

@@ -38,8 +38,10 @@ def dead_links(page: Path) -> list[str]:
             continue
         path, _, anchor = link.partition("#")
         target = page.parent / unquote(path) if path else page
-        if not target.exists():
-            dead.append(link)
-        elif anchor and unquote(anchor) not in anchors(target.read_text("utf-8")):
+        if not target.exists() or (anchor and not _has(target, unquote(anchor))):
             dead.append(link)
     return dead
+
+
+def _has(page: Path, anchor: str) -> bool:
+    return anchor in anchors(page.read_text("utf-8"))
