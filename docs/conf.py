@@ -20,6 +20,10 @@ myst_heading_anchors = 4
 suppress_warnings = ["toc.not_included"]
 
 HAN = "\u3400-\u9fff"
+# A line's end within Chinese text, which is no space there; headings end a line for good.
+SOFT_BREAK = re.compile(
+    rf"^((?!#).*[{HAN}，。；：、？！（）“”])\n *(?=[{HAN}，。；：、？！（）“”])", re.MULTILINE
+)
 LISTED = re.compile(r"^- \[[^\]]+\]\(([\w.-]+)\.md\)", re.MULTILINE)
 
 
@@ -51,6 +55,7 @@ function splitQuery(query) {{
 
 def adapt(app: Sphinx, page: str, source: list[str]) -> None:
     """Let pages outside this folder be files to load, and the first page's lists the contents."""
+    source[0] = SOFT_BREAK.sub(r"\1", source[0])
     source[0] = re.sub(r"\]\((\.\./[\w./-]+\.md)\)", r"](path:\1)", source[0])
     if page != app.config.root_doc:
         return
