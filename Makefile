@@ -1,5 +1,5 @@
 # The two commands of the README, and the ones behind them. Needs Python 3.11+ and make.
-.PHONY: serve test check install bundle-test
+.PHONY: serve test check docs install bundle-test
 
 serve: ## run the server with a first application and example pictures
 	@scripts/install run
@@ -13,6 +13,10 @@ test: ## style, types and all tests
 check: ## style and types
 	@scripts/install dev
 	@scripts/check
+
+docs: ## the pages of docs/ as a site in build/docs, English and Chinese
+	@scripts/install dev
+	@scripts/docs
 
 bundle-test: ## make the offline package, and install and try it without a network
 	@scripts/install dev

@@ -12,6 +12,7 @@ import pytest
 
 from support.pictures import picture
 from support.server import Caller, Server, b64
+from support.vendor import connecting
 from tusou.services import SERVICES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -41,12 +42,28 @@ def test_a_signature_made_by_hand_holds(server: Server, caller: Caller, page: st
             assert key in json.load(response)
 
 
-def test_the_pages_of_both_languages_say_the_same_to_a_machine() -> None:
-    def commands(page: str) -> list[str]:
-        blocks = re.findall(r"```sh\n(.+?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
-        return [line.partition("  #")[0].rstrip() for block in blocks for line in block.split("\n")]
+@pytest.mark.parametrize("page", ["migration.md", "migration.zh.md"])
+def test_the_official_client_is_pointed_here_as_the_page_says(
+    server: Server, caller: Caller, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connecting(monkeypatch) as connect:
+        client = connect("https://aip.baidubce.com", caller)  # puts all back when the test ends
+        exec(sample(page, "python").replace("http://127.0.0.1:8080", server.address), {})
+        assert "result_num" in client.call("similarSearch", picture(1))
 
-    english, chinese = (commands(page) for page in PAGES)
+
+@pytest.mark.parametrize("name", ["accounts", "choosing", "migration"])
+def test_the_pages_of_both_languages_say_the_same_to_a_machine(name: str) -> None:
+    def blocks(page: str) -> list[str]:
+        found = re.findall(
+            r"```(?:sh|js|php)\n(.+?)```", (DOCS / page).read_text("utf-8"), re.DOTALL
+        )
+        lines = [line for block in found for line in block.split("\n")]
+        return [line.partition("  #")[0].rstrip() for line in lines if "// " not in line]
+
+    english, chinese = blocks(f"{name}.md"), blocks(f"{name}.zh.md")
     assert english == chinese
-    assert len(english) > 10
-    assert sample(PAGES[0], "python") == sample(PAGES[1], "python")
+    assert len(english) > 1
+    assert re.findall(
+        r"```python\n.+?```", (DOCS / f"{name}.md").read_text("utf-8"), re.DOTALL
+    ) == (re.findall(r"```python\n.+?```", (DOCS / f"{name}.zh.md").read_text("utf-8"), re.DOTALL))
