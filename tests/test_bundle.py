@@ -51,7 +51,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIP_NO_INDEX", "1")
         patch.setenv("PIP_FIND_LINKS", str(folder))
-        made = bundle.make(folder / "made", [pack], lock)
+        made = bundle.make(folder / "made", [pack], requirements=lock)
     assert list((folder / "made").iterdir()) == [made]
     with tarfile.open(made) as archive:
         archive.extractall(folder, filter="data")
@@ -74,7 +74,7 @@ def test_it_installs_into_an_empty_environment_and_serves(installed: Path) -> No
     places = _run(installed / "bin" / "python", "-c", code).stdout.split()
     assert all(place.startswith(str(installed)) for place in places)
     (site,) = installed.glob("lib/python*/site-packages")
-    assert (site / "tusou" / "deploy" / "requirements.txt").read_bytes() == (
+    assert (site / "tusou" / "deploy" / "requirements" / "run.txt").read_bytes() == (
         ROOT / "requirements" / "run.txt"
     ).read_bytes()
     program = [installed / "bin" / "tusou", "serve", "--data", installed / "data", "--port", "0"]
@@ -167,6 +167,39 @@ def test_the_sdist_makes_the_wheel_that_the_checkout_makes(package: Path, tmp_pa
     with zipfile.ZipFile(made) as one, zipfile.ZipFile(own) as other:
         sums = [{file.filename: file.CRC for file in wheel.infolist()} for wheel in (one, other)]
     assert sums[0] == sums[1]
+
+
+def test_the_nvidia_variant_differs_by_what_runs_the_models_alone() -> None:
+    cpu, nvidia = (
+        set(re.findall(r"^([a-z0-9-]+)(?:\[.*\])?==(\S+)", file.read_text(), re.MULTILINE))
+        for file in (ROOT / "requirements" / f"{variant}.txt" for variant in bundle.Variant)
+    )
+    assert {name for name, _ in cpu - nvidia} == {"onnxruntime"}
+    added = {name for name, _ in nvidia - cpu}
+    assert "onnxruntime-gpu" in added
+    assert all(name.startswith("nvidia-") for name in added - {"onnxruntime-gpu"})
+    assert bundle.name(bundle.Variant.NVIDIA) == f"{bundle.name()}-nvidia"
+
+
+@pytest.mark.bundle
+@pytest.mark.timeout(1800)
+def test_the_nvidia_package_serves_on_the_processor_where_there_is_no_card(tmp_path: Path) -> None:
+    made = bundle.make(tmp_path, variant=bundle.Variant.NVIDIA)
+    with tarfile.open(made) as archive:
+        archive.extractall(tmp_path, filter="data")
+    made.unlink()
+    prefix = tmp_path / "tusou"
+    done = _install(tmp_path / bundle.name(bundle.Variant.NVIDIA), prefix)
+    assert (done.returncode, done.stderr) == (0, "")
+    program, data = prefix / "bin" / "tusou", prefix / "data"
+    trial = Path(__file__).parent / "support" / "trial.py"
+    tried = _run(*offline(sys.executable, trial, program, data, EXAMPLES))
+    assert tried.returncode == 0, tried.stderr
+    assert json.loads(tried.stdout)["result"][0]["brief"] == "cat.jpg"
+    if not Path("/dev/nvidia0").exists():
+        refused = _run(program, "serve", "--data", data, "--port", "0", TUSOU_PROVIDER="cuda")
+        assert refused.returncode == 1
+        assert "no driver for it: libcuda.so.1 is missing" in refused.stderr
 
 
 @pytest.mark.bundle

@@ -11,6 +11,7 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from enum import StrEnum
 from importlib.metadata import Distribution, distribution
 from importlib.resources import as_file, files
 from importlib.util import find_spec
@@ -20,7 +21,6 @@ from tusou import __version__
 
 _SOURCE = Path(__file__).parents[2]
 """The checkout, where this is one."""
-_LOCK = _SOURCE / "requirements" / "run.txt"
 _GLIBC = 28
 """Wheels for glibc 2.28 and newer are taken, which Debian 10, Ubuntu 20.04 and RHEL 8 have."""
 _OLDEST_GLIBC = (2, 17)
@@ -28,19 +28,33 @@ _OLDEST_GLIBC = (2, 17)
 _INSTALLED = {"INSTALLER", "REQUESTED", "direct_url.json", "RECORD"}
 
 
-def name() -> str:
-    """What the package is called: version, system, machine and Python."""
+class Variant(StrEnum):
+    """What runs the models; each has a lock file."""
+
+    CPU = "run"
+    NVIDIA = "nvidia"
+
+
+def name(variant: Variant = Variant.CPU) -> str:
+    """What the package is called: version, system, machine, Python, and the variant."""
     python = f"cp{sys.version_info[0]}{sys.version_info[1]}"
-    return f"tusou-{__version__}-linux-{platform.machine()}-{python}"
+    suffix = "" if variant is Variant.CPU else f"-{variant}"
+    return f"tusou-{__version__}-linux-{platform.machine()}-{python}{suffix}"
 
 
-def make(target: Path, packs: Sequence[Path] = (), requirements: Path | None = None) -> Path:
+def make(
+    target: Path,
+    packs: Sequence[Path] = (),
+    variant: Variant = Variant.CPU,
+    requirements: Path | None = None,
+) -> Path:
     """Make the package for this kind of machine and this version of Python.
 
     Args:
         target: The folder to write it to.
         packs: Folders of model packs to take along, beside the bundled ones.
-        requirements: The lock file, by default that of this version.
+        variant: For processors, or with the libraries for NVIDIA's graphics cards.
+        requirements: The lock file, by default that of this version and variant.
 
     Returns:
         The package, a tar file.
@@ -54,10 +68,10 @@ def make(target: Path, packs: Sequence[Path] = (), requirements: Path | None = N
         raise RuntimeError(f"this needs pip: {sys.executable} -m ensurepip")
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".bundle-", dir=target) as work:
-        root = Path(work) / name()
+        root = Path(work) / name(variant)
         wheels = root / "wheels"
         wheels.mkdir(parents=True)
-        _copy_lock(requirements, root / "requirements.txt")
+        _copy_lock(requirements, variant, root / "requirements.txt")
         platforms = [word for tag in _platforms() for word in ("--platform", tag)]
         _pip("download", "--quiet", "--only-binary", ":all:", *platforms, "--require-hashes",
              "--dest", wheels, "--requirement", root / "requirements.txt")  # fmt: skip
@@ -111,13 +125,14 @@ def _compressed(tags: Sequence[str]) -> str:
     return "-".join(".".join(dict.fromkeys(values)) for values in parts)
 
 
-def _copy_lock(requirements: Path | None, target: Path) -> None:
-    if requirements is None and _LOCK.exists():
-        requirements = _LOCK
+def _copy_lock(requirements: Path | None, variant: Variant, target: Path) -> None:
+    own = _SOURCE / "requirements" / f"{variant}.txt"
+    if requirements is None and own.exists():
+        requirements = own
     if requirements is not None:
         shutil.copyfile(requirements, target)
         return
-    target.write_bytes((files("tusou.deploy") / "requirements.txt").read_bytes())
+    target.write_bytes((files("tusou.deploy") / "requirements" / f"{variant}.txt").read_bytes())
 
 
 def _own_wheel(wheels: Path) -> None:

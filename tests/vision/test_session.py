@@ -15,7 +15,8 @@ import pytest
 from tusou.errors import Problem, TusouError
 from tusou.types import Vector, Vectors
 from tusou.vision import packs
-from tusou.vision.session import Batch, Batcher, Row, Session
+from tusou.vision import session as session_module
+from tusou.vision.session import Batch, Batcher, Row, Session, providers
 
 PACK = packs.bundled()["base"]
 
@@ -238,3 +239,26 @@ def test_a_provider_that_is_not_there_is_told_with_those_that_are() -> None:
     with pytest.raises(TusouError, match=r"no tpu here; it has .*cpu") as caught:
         Session(PACK.model, provider="tpu")
     assert caught.value.problem is Problem.INTERNAL_BACKEND
+
+
+def test_a_card_without_a_driver_is_left_alone_and_refused_where_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As `onnxruntime-gpu` has it on a machine without a card."""
+    names = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: names)
+    monkeypatch.setitem(session_module._DRIVERS, names[0], "libnone.so.0")
+    assert providers() == names[1:]
+    with pytest.raises(TusouError, match=r"no driver for it: libnone\.so\.0"):
+        Session(PACK.model, provider="cuda")
+
+
+def test_a_provider_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: names)
+    monkeypatch.setitem(session_module._DRIVERS, names[0], "libc.so.6")
+    with (
+        pytest.warns(UserWarning, match="CUDAExecutionProvider"),
+        pytest.raises(TusouError, match="cuda does not start here"),
+    ):
+        Session(PACK.model, provider="cuda")

@@ -1,9 +1,11 @@
 """Running a model: ONNX Runtime's only home, and the queue that lets requests share one run."""
 
+import ctypes
 import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import cache
 from pathlib import Path
 from threading import Condition, Thread
 from typing import Any, Self
@@ -27,6 +29,8 @@ Batch = NDArray[Any]
 PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 """Taken by themselves where they are, fastest first; CUDA comes with `onnxruntime-gpu`."""
 _PROVIDER = "ExecutionProvider"
+_DRIVERS = {"CUDAExecutionProvider": "libcuda.so.1"}
+"""Without its driver a provider does nothing but complain, once for every model."""
 
 
 class Session:
@@ -42,8 +46,8 @@ class Session:
                 `PROVIDERS`. What it cannot run, the processor does.
 
         Raises:
-            TusouError: INTERNAL_BACKEND, the file is missing or is no model, or there is no such
-                provider.
+            TusouError: INTERNAL_BACKEND, the file is missing or is no model, or the provider is
+                not there or does not start.
         """
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or _cores()
@@ -51,12 +55,20 @@ class Session:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         chosen = providers(provider)
+        if chosen[0] in _DRIVERS:
+            _load_libraries()
         try:
             self._session = ort.InferenceSession(model, options, providers=chosen)
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own.
             raise TusouError(
                 Problem.INTERNAL_BACKEND, f"the model {model.name} does not load: {error}"
             ) from error
+        # One that does not start is passed over with no more than a line on stderr.
+        if provider and self._session.get_providers()[0] != chosen[0]:
+            raise TusouError(
+                Problem.INTERNAL_BACKEND,
+                f"{provider} does not start here; its driver or its libraries may be too old",
+            )
         self._input = self._session.get_inputs()[0].name
         self._output = self._session.get_outputs()[0].name
 
@@ -168,18 +180,39 @@ def providers(provider: str = "") -> list[str]:
     """Which providers a model runs by, the first that can; `provider` by its short name.
 
     Raises:
-        TusouError: INTERNAL_BACKEND, there is no such provider here.
+        TusouError: INTERNAL_BACKEND, there is no such provider here, or no driver for it.
     """
     available = ort.get_available_providers()
     if not provider:
-        return [name for name in PROVIDERS if name in available]
+        return [name for name in PROVIDERS if name in available and _has_driver(name)]
     fitting = [name for name in available if name.lower() == (provider + _PROVIDER).lower()]
     if not fitting:
         known = ", ".join(provider_names())
         raise TusouError(
             Problem.INTERNAL_BACKEND, f"ONNX Runtime has no {provider} here; it has {known}"
         )
+    if not _has_driver(fitting[0]):
+        raise TusouError(
+            Problem.INTERNAL_BACKEND,
+            f"ONNX Runtime has {provider}, but this machine has no driver for it: "
+            f"{_DRIVERS[fitting[0]]} is missing",
+        )
     return list(dict.fromkeys([*fitting, PROVIDERS[-1]]))
+
+
+def _has_driver(name: str) -> bool:
+    """Whether the driver of a provider is there, or it needs none."""
+    try:
+        ctypes.CDLL(_DRIVERS.get(name))
+    except OSError:
+        return False
+    return True
+
+
+@cache
+def _load_libraries() -> None:
+    """Load CUDA and cuDNN from their wheels, where ONNX Runtime does not look by itself."""
+    ort.preload_dlls()
 
 
 def _cores() -> int:
