@@ -293,7 +293,8 @@ def test_a_brief_is_edited_in_its_place(page: Page, fresh: Caller) -> None:
     page.keyboard.press("F2")
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("海报 8")
-    page.keyboard.press("Enter")
+    with page.expect_response("**/pictures/*"):
+        page.keyboard.press("Enter")
     expect(tile.locator(".brief")).to_have_text("海报 8")
     page.reload()
     expect(page.locator("#grid .brief").nth(3)).to_have_text("海报 8")

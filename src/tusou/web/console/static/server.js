@@ -1,6 +1,8 @@
 // Asking the server: JSON both ways, with the page's proof that it is one of ours.
 import { say } from "./texts.js";
 
+// What a browser still sends when its page is left has this many bytes at most (a letter has up to 3).
+const LARGEST_KEPT = 60_000;
 const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
 
 export class Problem extends Error {
@@ -20,8 +22,9 @@ export async function get(path, facts = {}, signal) {
 
 export async function post(path, facts, signal) {
   const form = facts instanceof FormData;
-  const headers = form ? {} : { "content-type": "application/json" };
-  return ask(path, { method: "POST", headers, body: form ? facts : JSON.stringify(facts), signal });
+  if (form) return ask(path, { method: "POST", body: facts, signal });
+  const body = JSON.stringify(facts), headers = { "content-type": "application/json" };
+  return ask(path, { method: "POST", headers, body, signal, keepalive: body.length * 3 < LARGEST_KEPT });
 }
 
 async function ask(path, options) {
