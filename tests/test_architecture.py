@@ -19,8 +19,9 @@ MAY_IMPORT = {
     "index": LEAVES,
     "storage": LEAVES,
     "accounts": LEAVES | {"storage"},
+    "backup": {"errors", "storage"},
     "library": LEAVES | {"images", "vision", "index", "storage"},
-    "runtime": LEAVES | {"images", "vision", "index", "storage", "accounts", "library"},
+    "runtime": LEAVES | {"images", "vision", "index", "storage", "accounts", "library", "backup"},
     # The client needs what both sides know, and reads pictures' headers by the server's own rules;
     # of `images` only what needs no foreign library (tests/client says so).
     "client": {"errors", "services", "images"},
@@ -33,7 +34,7 @@ MAY_IMPORT = {
     # `serve` starts the web application, `eval` judges what libraries answer, `import` reads fields
     # as the web does; nothing else of the command line needs them.
     "cli": LEAVES
-    | {"runtime", "bundle", "doctor", "accounts", "library", "web", "client", "intake"},
+    | {"runtime", "backup", "bundle", "doctor", "accounts", "library", "web", "client", "intake"},
 }
 
 # A foreign library lives in the modules named here and nowhere else.

@@ -25,15 +25,19 @@ from tusou.accounts.ticker import Ticker
 from tusou.accounts.tokens import Tokens
 from tusou.accounts.usage import Usage
 from tusou.accounts.users import User, Users
+from tusou.backup.make import Made, Sources, make
+from tusou.backup.restore import Restored
+from tusou.backup.restore import restore as put_back
 from tusou.errors import Problem, TusouError
 from tusou.services import SERVICES, Service
 from tusou.settings import Settings
-from tusou.storage.blobs import FolderBlobs, new_name
+from tusou.storage.blobs import Blobs, FolderBlobs, new_name
 from tusou.storage.capacity import CapacityRequests
 from tusou.storage.capacity import Request as Request  # for those who show them
 from tusou.storage.database import Also, Database
 from tusou.storage.items import LibraryRow, Registry
 from tusou.storage.moves import MoveRow, Moves
+from tusou.storage.snapshot import require_sqlite
 from tusou.vision.packs import Pack
 from tusou.vision.shelf import Shelf
 
@@ -267,7 +271,7 @@ class Runtime(Office):
                 redis=settings.redis,
                 paid_qps=self.billing.standing.qps,
             )
-            self.blobs = FolderBlobs(settings.data / "blobs")
+            self.blobs = open_blobs(settings)
             # Requests are what runs in parallel here. NumPy's small products, shared out among
             # threads that spin while they wait, cost a search four times its processor time.
             undo.enter_context(threadpool_limits(1, "blas"))
@@ -366,6 +370,46 @@ def check_models(settings: Settings) -> list[str]:
     return [pack.id for pack in found]
 
 
+def open_blobs(settings: Settings) -> Blobs:
+    """The store of pictures."""
+    return FolderBlobs(settings.data / "blobs")
+
+
+def back_up(settings: Settings, place: Path, *, full: bool = False) -> Made:
+    """Copy all that a server needs to be itself again, beside a running one; see `backup.make`.
+
+    Raises:
+        RuntimeError: the database is not SQLite, is damaged, or of another version.
+        OSError: the place is full, or cannot be written to.
+    """
+    require_sqlite(settings.database_url)
+    database = Database(settings.database_url)
+    try:
+        key_file, packs = settings.data / "secret.key", added_packs(settings)
+        sources = Sources(database, open_blobs(settings), key_file, packs)
+        return make(sources, place, full=full)
+    finally:
+        database.close()
+
+
+def restore(settings: Settings, place: Path, *, force: bool = False) -> Restored:
+    """Make a backup the data folder; see `backup.restore`.
+
+    Raises:
+        ValueError: the backup is damaged.
+        RuntimeError: the folder is served or not empty, or the settings name another database.
+        OSError: the place is full, or cannot be written to.
+    """
+    if settings.database:
+        raise RuntimeError(
+            "a backup is restored to the data folder's own SQLite: unset TUSOU_DATABASE"
+        )
+    if not settings.data.exists():
+        return put_back(place, settings.data, force=force)
+    with _sole_server(settings):
+        return put_back(place, settings.data, force=force)
+
+
 def added_packs(settings: Settings) -> list[Path]:
     """Folders of the model packs that did not come with the package."""
     shelf = Shelf(settings.packs_folder)
@@ -378,7 +422,7 @@ def check_blobs(settings: Settings) -> None:
     Raises:
         TusouError: UNAVAILABLE; OSError or RuntimeError: what was wrong.
     """
-    blobs, name, data = FolderBlobs(settings.data / "blobs"), new_name(), b"tusou doctor"
+    blobs, name, data = open_blobs(settings), new_name(), b"tusou doctor"
     blobs.put(name, data)
     try:
         if blobs.get(name) != data:

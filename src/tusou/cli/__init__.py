@@ -52,6 +52,7 @@ def _register() -> None:
     from tusou.cli.account import account
     from tusou.cli.app import app
     from tusou.cli.audit import audit
+    from tusou.cli.backup import backup, restore
     from tusou.cli.bill import bill, usage
     from tusou.cli.bundle import bundle
     from tusou.cli.doctor import doctor
@@ -70,6 +71,8 @@ def _register() -> None:
         app,
         library,
         import_,
+        backup,
+        restore,
         model,
         eval_,
         account,

@@ -17,7 +17,7 @@ from tusou.library.models import Model, View
 from tusou.library.moving import Move
 from tusou.library.pipelines import Ranked
 from tusou.services import Service
-from tusou.storage.blobs import Blobs, new_name
+from tusou.storage.blobs import THUMBNAIL, Blobs, new_name
 from tusou.storage.items import Items, NewItem
 from tusou.storage.moves import NextVectors
 from tusou.types import (
@@ -35,8 +35,6 @@ from tusou.types import (
 from tusou.vision import keypoints, sketch
 
 _log = logging.getLogger(__name__)
-
-THUMBNAIL = ".thumb"
 
 
 @dataclass(frozen=True, slots=True)

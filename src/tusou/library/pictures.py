@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tusou.errors import Problem, TusouError
-from tusou.library.library import THUMBNAIL
-from tusou.storage.blobs import Blobs
+from tusou.storage.blobs import THUMBNAIL, Blobs
 from tusou.storage.listing import Listing
 from tusou.types import ContSign, Filter, Item
 
