@@ -25,7 +25,7 @@ from tusou.accounts.ticker import Ticker
 from tusou.accounts.tokens import Tokens
 from tusou.accounts.usage import Usage
 from tusou.accounts.users import User, Users
-from tusou.backup.make import Made, Sources, make
+from tusou.backup.make import Made, Sources, make, require_current
 from tusou.backup.restore import Restored
 from tusou.backup.restore import restore as put_back
 from tusou.errors import Problem, TusouError
@@ -385,6 +385,7 @@ def back_up(settings: Settings, place: Path, *, full: bool = False) -> Made:
     require_sqlite(settings.database_url)
     database = Database(settings.database_url)
     try:
+        require_current(database)
         key_file, packs = settings.data / "secret.key", added_packs(settings)
         sources = Sources(database, open_blobs(settings), key_file, packs)
         return make(sources, place, full=full)

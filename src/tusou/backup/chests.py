@@ -102,7 +102,7 @@ class _Archive(Chest):
 
     def __init__(self, workplace: Path, file: BinaryIO) -> None:
         super().__init__(workplace)
-        self._tar = tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        self._tar = tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
 
     def close(self) -> None:
         self._tar.close()

@@ -46,19 +46,26 @@ class Made:
     """Pictures whose files are not in the store, though nobody deleted them."""
 
 
+def require_current(database: Database) -> None:
+    """Refuse a database that this version does not read.
+
+    Raises:
+        RuntimeError: it is not there, or of another version.
+    """
+    state = database.state()
+    if state == "absent":
+        raise RuntimeError("there is no database here to back up")
+    if state != "current":
+        raise RuntimeError(f"the tusou that wrote this database is {state}: back it up with that")
+
+
 def make(sources: Sources, place: Path, *, full: bool = False) -> Made:
     """Back everything up; see `chests.new` for `place` and `full`.
 
     Raises:
-        RuntimeError: the database is damaged, or of another version.
+        RuntimeError: the database is damaged.
         OSError: the place is full, or cannot be written to.
     """
-    state = sources.database.state()
-    if state != "current":
-        raise RuntimeError(
-            f"the database is {state}: nothing of this version to back up; "
-            "back it up with the tusou that wrote it, or start this one on it first"
-        )
     with chests.new(place, full=full) as (chest, final):
         pictures = _Pictures(sources.blobs, chest)
         pictures.copy(list(snapshot.blobs(sources.database)))

@@ -3,9 +3,9 @@
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -93,7 +93,7 @@ def _is_used(folder: Path) -> bool:
 def _put_in_place(beside: Path, folder: Path) -> Path | None:
     replaced = None
     if _is_used(folder):
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         replaced = folder.with_name(f"{folder.name}.before-{stamp}")
         folder.rename(replaced)
     elif folder.exists():
