@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
-LEAVES = {"errors", "types", "services", "settings"}
+LEAVES = {"errors", "types", "services", "settings", "stages"}
 
 MAY_IMPORT = {
     "errors": set[str](),
     "types": set[str](),
     "services": set[str](),
     "settings": {"services"},
+    "stages": set[str](),
     "images": LEAVES,
     "vision": LEAVES,
     "index": LEAVES,
@@ -60,6 +61,8 @@ OWNERS = {
     "click": ("cli",),
     "threadpoolctl": ("runtime",),
     "uvicorn": ("cli.listeners",),
+    "prometheus_client": ("web.metrics", "cli.top"),
+    "opentelemetry": ("web.tracing",),
     "google": ("web.private.",),
     "numpy": ("types", "vision.", "index.", "images.", "storage.items", "library."),
 }

@@ -21,7 +21,7 @@ from tusou.accounts.sessions import Sessions
 from tusou.accounts.signatures import Signatures
 from tusou.accounts.signups import Signups
 from tusou.accounts.statistics import last_calls
-from tusou.accounts.ticker import Ticker
+from tusou.accounts.ticker import Ticker, Work
 from tusou.accounts.tokens import Tokens
 from tusou.accounts.usage import Usage
 from tusou.accounts.users import User, Users
@@ -322,6 +322,12 @@ class Runtime(Office):
             self._loader = threading.Thread(target=self._load, name="tusou-load", daemon=True)
             self._loader.start()
 
+    def background(self) -> list[Work]:
+        """What the threads in the background have done so far."""
+        tickers = (self._clock, self._moving, self._bulk_ticker)
+        works = [self.usage.work, *(ticker.work for ticker in tickers if ticker is not None)]
+        return [work for work in works if work is not None]
+
     def close(self) -> None:
         """Close everything, in the reverse order of opening."""
         self._undo.close()
@@ -478,6 +484,7 @@ def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
                 "pages": pages,
             },
             make_vectors=lambda: EmbeddedIndex(embedder.dimension),
+            load=lambda: embedder.load,
             close=undo.pop_all().close,
         )
 

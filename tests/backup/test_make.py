@@ -48,7 +48,11 @@ def test_a_picture_deleted_or_added_during_the_copy_is_as_in_the_rows(
     folder: Folder, place: Path, tmp_path: Path
 ) -> None:
     # The first picture that is read is in hand when the third goes and the fourth comes.
-    folder.store.before[0] = lambda: (folder.delete(3), folder.add(4))[0]
+    def meanwhile() -> None:
+        folder.delete(3)
+        folder.add(4)
+
+    folder.store.before[0] = meanwhile
     made = make(folder.sources, place)
     assert pictures(_restored(made, tmp_path)) == whole(1, 2, 4)
 
