@@ -5,7 +5,14 @@ import shutil
 from collections.abc import Iterable, Iterator
 
 from fastapi import APIRouter
-from prometheus_client import CollectorRegistry, Counter, Histogram, Info, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    Info,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -38,6 +45,8 @@ class Metrics:
     def __init__(self, runtime: Runtime, queue: Queue) -> None:
         self._allowed = runtime.settings.metrics_allow
         self._queue = queue
+        # They would be a third of all series, and nobody asks for them.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         # Of its own: the library's is one for the whole process.
         self._registry = CollectorRegistry()
         registry = self._registry
@@ -93,6 +102,10 @@ class Metrics:
         for stage, seconds in stages.items():
             self._stages.labels(*seen.call, stage).observe(seconds)
 
+    def text(self) -> bytes:
+        """Everything, as Prometheus reads it."""
+        return generate_latest(self._registry)
+
     async def _tell(self, request: Request) -> Response:
         client = request.client.host if request.client else ""
         if not holds(self._allowed, client):
@@ -102,8 +115,7 @@ class Metrics:
                 "(TUSOU_METRICS_ALLOW)\n",
                 status_code=403,
             )
-        text = await self._queue.look_up(lambda: generate_latest(self._registry))
-        return Response(text, media_type=CONTENT_TYPE_LATEST)
+        return Response(await self._queue.look_up(self.text), media_type=CONTENT_TYPE_LATEST)
 
 
 class _Now(Collector):
