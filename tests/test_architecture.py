@@ -29,13 +29,25 @@ MAY_IMPORT = {
     "start": {"cli"},
     "intake": {"errors"},
     "bundle": set[str](),
+    "top": {"errors", "stages"},
     "machine": set[str](),
     "doctor": LEAVES | {"machine", "storage", "runtime"},
     "web": LEAVES | {"library", "accounts", "runtime"},
     # `serve` starts the web application, `eval` judges what libraries answer, `import` reads fields
     # as the web does; nothing else of the command line needs them.
     "cli": LEAVES
-    | {"runtime", "backup", "bundle", "doctor", "accounts", "library", "web", "client", "intake"},
+    | {
+        "runtime",
+        "backup",
+        "bundle",
+        "doctor",
+        "top",
+        "accounts",
+        "library",
+        "web",
+        "client",
+        "intake",
+    },
 }
 
 # A foreign library lives in the modules named here and nowhere else.
@@ -47,7 +59,7 @@ OWNERS = {
     "httpcore": ("images.fetch",),
     "limits": ("accounts.quotas", "accounts.counters"),
     "redis": ("accounts.counters",),
-    "httpx": ("vision.hub", "client."),
+    "httpx": ("vision.hub", "client.", "cli.top"),
     "sqlalchemy": ("storage.", "accounts.", "library.feedback"),
     "alembic": ("storage.",),
     "cryptography": ("accounts.secrets", "doctor"),
@@ -61,7 +73,7 @@ OWNERS = {
     "click": ("cli",),
     "threadpoolctl": ("runtime",),
     "uvicorn": ("cli.listeners",),
-    "prometheus_client": ("web.metrics", "cli.top"),
+    "prometheus_client": ("web.metrics", "top.readings"),
     "opentelemetry": ("web.tracing",),
     "google": ("web.private.",),
     "numpy": ("types", "vision.", "index.", "images.", "storage.items", "library."),

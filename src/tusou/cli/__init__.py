@@ -62,10 +62,12 @@ def _register() -> None:
     from tusou.cli.model import model
     from tusou.cli.package import package, qps
     from tusou.cli.serve import serve
+    from tusou.cli.top import top
     from tusou.cli.user import user
 
     entries = (
         serve,
+        top,
         doctor,
         bundle,
         app,
