@@ -49,7 +49,7 @@ def draw(shown: View, address: str, width: int = 100, height: int = 1 << 16) -> 
             for row in shown.libraries
         ],
     )
-    room = max(height - len(lines) - 2, _LIBRARIES + 1)
+    room = max(height - len(lines) - 1, _LIBRARIES + 1)
     if len(libraries) > room:
         left = len(libraries) - room + 1
         libraries = [*libraries[: room - 1], f"… and {left:,} smaller ones"]

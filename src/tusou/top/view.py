@@ -97,6 +97,7 @@ def view(now: Reading, before: Reading | None, seconds: float, clock: float) -> 
     span = max(seconds, 1e-3)
     ((version,),) = now.groups("tusou_build_info", "version")
     runs = fresh.total("tusou_encoder_batch_pictures_count")
+    encoded = fresh.total("tusou_encoder_batch_pictures_sum")
     disk = now.total("tusou_disk_free_bytes")
     return View(
         version=version,
@@ -114,7 +115,9 @@ def view(now: Reading, before: Reading | None, seconds: float, clock: float) -> 
         waiting=int(now.total("tusou_requests_waiting")),
         body_bytes=int(now.total("tusou_body_bytes")),
         encoder_waiting=int(now.total("tusou_encoder_waiting")),
-        pictures_a_run=fresh.total("tusou_encoder_batch_pictures_sum") / runs if runs else None,
+        pictures_a_run=_rounded(
+            fresh.total("tusou_encoder_batch_pictures_sum") / runs if runs else None
+        ),
         calls=_calls(fresh, span),
         stages=_stages(fresh),
         failures=_failures(fresh),
@@ -154,8 +157,8 @@ def _stages(fresh: Reading) -> list[StageTime]:
 
 
 def _times(fresh: Reading, name: str, **labels: str) -> tuple[float | None, float | None]:
-    p50, p95 = (fresh.quantile(share, name, **labels) for share in (0.5, 0.95))
-    return p50, p95
+    p50, p95 = fresh.quantile(0.5, name, **labels), fresh.quantile(0.95, name, **labels)
+    return _rounded(p50), _rounded(p95)
 
 
 def _failures(fresh: Reading) -> list[Failure]:
@@ -183,6 +186,10 @@ def _libraries(now: Reading) -> list[Shelf]:
         for (app_id, service), size in now.groups("tusou_library_pictures", *key).items()
     ]
     return sorted(rows, key=lambda row: (-row.pictures, row.app_id, row.service))
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 6)
 
 
 def _whole(number: float | None) -> int | None:
