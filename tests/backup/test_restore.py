@@ -1,9 +1,16 @@
 """A damaged backup is told of, and a data folder is replaced as a whole or not at all."""
 
 import io
+import json
+import os
 import random
+import shutil
+import subprocess
+import sys
 import tarfile
+import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -186,9 +193,91 @@ def test_what_a_killed_restore_left_is_cleared_away(backup: Path, tmp_path: Path
     assert pictures(tmp_path / "target") == whole(1, 2, 3)
 
 
-def test_a_mount_point_is_refused_in_words(backup: Path) -> None:
-    with pytest.raises(RuntimeError, match="mount point"):
-        restore(backup, Path("/proc"), force=True)
+def test_a_link_to_a_data_folder_stays_one(folder: Folder, backup: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(folder.settings.data)
+    folder.close()
+    replaced = restore(backup, tmp_path / "link", force=True).replaced
+    assert replaced is not None
+    assert replaced.parent == tmp_path
+    assert (tmp_path / "link").readlink() == folder.settings.data
+    assert pictures(folder.settings.data) == whole(1, 2, 3)
+
+
+def _on_a_disk(mount: Path, size: str, program: str, *words: object) -> Any:
+    """What a program says, as JSON, that has a small disk of its own mounted."""
+    mount.mkdir()
+    script = f"""
+import json, os, subprocess, sys
+from pathlib import Path
+from tusou import runtime
+from tusou.backup.restore import restore
+from tusou.settings import Settings
+disk, *words = map(Path, sys.argv[1:])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size={size}", "none", disk], check=True)
+def main():
+{textwrap.indent(program, "    ")}
+print(json.dumps(main()))
+"""
+    command = ["unshare", "--mount", sys.executable, "-c", script, str(mount), *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.stderr.startswith(("unshare:", "mount:")):
+        pytest.skip("disks cannot be mounted here")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+NEEDS_MOUNT = pytest.mark.skipif(
+    shutil.which("unshare") is None or os.geteuid() != 0, reason="needs to mount a disk"
+)
+
+
+@NEEDS_MOUNT
+def test_where_a_disk_begins_what_is_in_it_is_replaced(backup: Path, tmp_path: Path) -> None:
+    program = """
+settings = Settings.load({}, data=disk)
+first = runtime.restore(settings, words[0]).replaced
+(disk / "secret.key").write_text("changed")
+try:
+    runtime.restore(settings, words[0])
+except RuntimeError as error:
+    refused = str(error)
+replaced = runtime.restore(settings, words[0], force=True).replaced
+names = sorted(os.listdir(disk))
+for name in ("tusou.db", "secret.key", "blobs"):
+    subprocess.run(["cp", "-r", disk / name, words[1]])
+return first, refused, (replaced / "secret.key").read_text(), replaced.name, names
+"""
+    (tmp_path / "out").mkdir()
+    said = _on_a_disk(tmp_path / "disk", "20m", program, backup, tmp_path / "out")
+    first, refused, changed, replaced, names = said
+    assert (first, changed) == (None, "changed")
+    assert "not empty" in refused
+    assert names == sorted(["blobs", replaced, "secret.key", "server.lock", "tusou.db"])
+    assert pictures(tmp_path / "out") == whole(1, 2, 3)
+
+
+@NEEDS_MOUNT
+def test_a_full_disk_leaves_no_half_folder_and_no_half_backup(
+    folder: Folder, backup: Path, tmp_path: Path
+) -> None:
+    program = """
+told = []
+for attempt in (
+    lambda: restore(words[0], disk / "target"),
+    lambda: runtime.back_up(Settings.load({}, data=words[1]), disk / "a.tar"),
+    lambda: runtime.back_up(Settings.load({}, data=words[1]), disk / "b"),
+):
+    try:
+        attempt()
+    except (OSError, RuntimeError) as error:
+        told.append(str(error))
+return told, [str(path) for path in disk.rglob("*") if path.is_file()]
+"""
+    told, left = _on_a_disk(tmp_path / "disk", "200k", program, backup, folder.settings.data)
+    assert len(told) == 3
+    assert "No space left" in told[0]
+    assert "full" in told[1]
+    assert left == []
 
 
 def test_a_backup_of_a_newer_version_is_refused(folder: Folder, tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """Backups of a folder whose pictures are added, deleted and searched for all the while."""
 
-import subprocess
-import sys
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 
+from click.testing import CliRunner, Result
+
+from support.folders import Folder
 from support.pictures import picture
 from support.server import Server
 from tusou import runtime as composition
+from tusou.cli import main
 from tusou.library.library import Library
 from tusou.runtime import Runtime
 from tusou.services import SERVICES
@@ -78,19 +81,33 @@ def test_every_backup_made_meanwhile_is_whole_and_can_be_searched(tmp_path: Path
             assert library.explain(original, item.sign) is not None
 
 
-def _tusou(*words: object) -> subprocess.CompletedProcess[str]:
-    program = [sys.executable, "-m", "tusou.cli", *map(str, words)]
-    return subprocess.run(program, capture_output=True, encoding="utf-8")
+def _tusou(*words: object) -> Result:
+    return CliRunner().invoke(main, list(map(str, words)))
 
 
 def test_the_commands_work_beside_a_server(server: Server, tmp_path: Path) -> None:
     place = tmp_path / "a.tar"
     made = _tusou("backup", place, "--data", server.data)
-    assert (made.returncode, made.stderr) == (0, "")
+    assert (made.exit_code, made.stderr) == (0, "")
     assert made.stdout.startswith(f"{place}: ")
-    checked = _tusou("restore", place, "--check")
-    assert checked.stdout.startswith("whole: ")
+    checked = json.loads(_tusou("restore", place, "--check", "--json").stdout)
+    assert checked["pictures"] > 0 or checked["files"] >= 2
     refused = _tusou("restore", place, "--data", server.data, "--force")
-    assert (refused.returncode, refused.stdout) == (1, "")
+    assert (refused.exit_code, refused.stdout) == (1, "")
     assert "another tusou server is running" in refused.stderr
     assert server.http.get("/readyz").status_code == 200
+
+
+def test_the_commands_say_what_was_done(folder: Folder, tmp_path: Path) -> None:
+    folder.lose(2)
+    made = _tusou("backup", tmp_path / "b", "--data", folder.settings.data, "--json")
+    facts = json.loads(made.stdout)
+    assert (facts["pictures"], facts["lost"]) == (3, 1)
+    assert "1 files of pictures are not in the store" in made.stderr
+    again = _tusou("backup", tmp_path / "b", "--full", "--data", folder.settings.data)
+    assert "3 pictures, 7 files" in again.stdout
+    target = tmp_path / "new"
+    done = _tusou("restore", facts["place"], "--data", target)
+    assert done.stdout.startswith(f"restored to {target}: 3 pictures, 6 files, as of 20")
+    done = _tusou("restore", facts["place"], "--data", target, "--force")
+    assert f"what was there before is in {target}.before-" in done.stdout

@@ -9,22 +9,23 @@ import sys
 import time
 from contextlib import suppress
 
+from click.testing import CliRunner, Result
+
 from support.pictures import picture
 from support.server import Caller, Server
+from tusou.cli import main
 
 _PROGRAM = [sys.executable, "-m", "tusou.cli", "top"]
 
 
-def _top(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*_PROGRAM, *words], stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8"
-    )
+def _top(*words: str) -> Result:
+    return CliRunner().invoke(main, ["top", *words])
 
 
 def test_scripts_get_what_there_was_since_the_start(server: Server, caller: Caller) -> None:
     caller.call("similar", "search", image=picture(1))
     done = _top("--host", server.address, "--once", "--json")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     seen = json.loads(done.stdout)
     assert (seen["ready"], seen["database"]) == (True, True)
     (row,) = [
@@ -55,7 +56,14 @@ def test_people_get_a_live_screen_and_their_own_back(server: Server) -> None:
     assert shown.rstrip().endswith("\x1b[?1049l")
 
 
+def test_what_is_no_terminal_gets_one_look_as_text(server: Server) -> None:
+    done = _top("--host", server.address)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.startswith("tusou ")
+    assert done.stdout.count(": ready, up") == 1
+
+
 def test_who_does_not_tell_is_told_plainly() -> None:
     done = _top("--host", "http://127.0.0.1:1", "--once")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr.startswith("Error: no server answers at http://127.0.0.1:1")

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import chain, count
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -145,7 +146,7 @@ def _new_folder(place: Path, full: bool) -> Iterator[tuple[Chest, Path]]:
     with _alone(place):
         for left in place.glob(f".{_PREFIX}*.part"):
             shutil.rmtree(left)  # a backup that was killed
-        final = place / time.strftime(f"{_PREFIX}%Y%m%dT%H%M%SZ", time.gmtime())
+        final = _new_name(place)
         earlier = None if full else newest(place)
         with _workplace(final) as workplace:
             chest = _Folder(workplace, earlier)
@@ -153,6 +154,13 @@ def _new_folder(place: Path, full: bool) -> Iterator[tuple[Chest, Path]]:
             (workplace / sums.SUMS).write_bytes(sums.render(chest.digests))
             os.sync()
             workplace.rename(final)
+
+
+def _new_name(place: Path) -> Path:
+    """A name that sorts after those there are; of two in one second, the later has a number."""
+    name = time.strftime(f"{_PREFIX}%Y%m%dT%H%M%SZ", time.gmtime())
+    numbered = (f"{name}-{number}" for number in count(2))
+    return next(path for each in chain([name], numbered) if not (path := place / each).exists())
 
 
 @contextmanager

@@ -2,14 +2,12 @@
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from tusou.backup import chests, sums
+from tusou.backup import chests, placing, sums
 from tusou.backup.make import FORM
 from tusou.storage.database import Database
 
@@ -51,60 +49,20 @@ def restore(place: Path, folder: Path, *, force: bool = False) -> Restored:
 
     Args:
         place: The backup.
-        folder: The data folder. It is made beside itself, and renamed when it is whole.
+        folder: The data folder. It is made on the same disk, and put in place when it is whole.
         force: Put a folder aside that is there and not empty.
 
     Raises:
         ValueError: the backup is damaged.
-        RuntimeError: the folder is not empty, cannot be renamed, or the backup is of a newer tusou.
+        RuntimeError: the folder is not empty, or the backup is of a newer tusou.
         OSError: the place is full, or cannot be written to.
     """
-    folder = folder.absolute()
-    _require_room(folder, force)
-    beside = folder.with_name(f".{folder.name}.restoring")
-    shutil.rmtree(beside, ignore_errors=True)  # a restore that was killed
-    beside.mkdir(mode=0o700, parents=True)
-    try:
-        contents = _read(place, _keep_in(beside))
-        _require_known(beside / sums.DATABASE)
+    folder = folder.resolve()  # a link to a folder stays one
+    with placing.workplace(folder, force=force) as new:
+        contents = _read(place, _keep_in(new))
+        _require_known(new / sums.DATABASE)
         os.sync()
-        return Restored(contents, _put_in_place(beside, folder))
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def _require_room(folder: Path, force: bool) -> None:
-    if os.path.ismount(folder):
-        raise RuntimeError(
-            f"{folder} is a mount point, which cannot be replaced as a whole: restore into a "
-            "folder below it, and serve that one"
-        )
-    if _is_used(folder) and not force:
-        raise RuntimeError(
-            f"{folder} is not empty; with --force it is put aside, and nothing of it is deleted"
-        )
-
-
-def _is_used(folder: Path) -> bool:
-    """Whether anything is in it but the lock that a restore holds itself."""
-    return folder.exists() and any(path.name != "server.lock" for path in folder.iterdir())
-
-
-def _put_in_place(beside: Path, folder: Path) -> Path | None:
-    replaced = None
-    if _is_used(folder):
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        replaced = folder.with_name(f"{folder.name}.before-{stamp}")
-        folder.rename(replaced)
-    elif folder.exists():
-        shutil.rmtree(folder)
-    try:
-        beside.rename(folder)
-    except BaseException:
-        if replaced is not None:
-            replaced.rename(folder)
-        raise
-    return replaced
+        return Restored(contents, placing.put(new, folder))
 
 
 def _keep_in(folder: Path) -> Callable[[str, BinaryIO], str]:

@@ -115,9 +115,7 @@ def view(now: Reading, before: Reading | None, seconds: float, clock: float) -> 
         waiting=int(now.total("tusou_requests_waiting")),
         body_bytes=int(now.total("tusou_body_bytes")),
         encoder_waiting=int(now.total("tusou_encoder_waiting")),
-        pictures_a_run=_rounded(
-            fresh.total("tusou_encoder_batch_pictures_sum") / runs if runs else None
-        ),
+        pictures_a_run=_rounded(encoded / runs if runs else None),
         calls=_calls(fresh, span),
         stages=_stages(fresh),
         failures=_failures(fresh),
