@@ -131,6 +131,16 @@ def test_a_full_backup_links_nothing_and_a_lost_link_is_copied(
     assert pictures(_restored(made, tmp_path)) == whole(1, 2, 3)
 
 
+def test_nothing_is_taken_from_a_backup_whose_sums_are_damaged(
+    folder: Folder, tmp_path: Path
+) -> None:
+    place = tmp_path / "backups"
+    (make(folder.sources, place).place / sums.SUMS).write_text("half a li")
+    made = make(folder.sources, place)
+    assert made.reused == 0
+    assert pictures(_restored(made, tmp_path)) == whole(1, 2, 3)
+
+
 def test_packs_that_were_added_are_in_it(folder: Folder, place: Path, tmp_path: Path) -> None:
     pack = folder.settings.data / "packs" / "tiny@1"
     pack.mkdir(parents=True)

@@ -100,6 +100,13 @@ def test_every_metric_is_explained(page: str, told: set[str]) -> None:
     assert named == base
 
 
+@pytest.mark.parametrize("page", ["monitoring.md", "monitoring.zh.md"])
+def test_every_stage_is_explained(page: str) -> None:
+    text = (DEPLOY.parent / "docs" / page).read_text("utf-8")
+    rows = re.findall(r"^\| (\w+) \| ", text, re.MULTILINE)
+    assert [row for row in rows if row in STAGES] == list(STAGES)
+
+
 def test_panels_do_not_lie_on_each_other() -> None:
     taken = set[tuple[int, int]]()
     panels = json.loads(DASHBOARD.read_text("utf-8"))["panels"]

@@ -7,7 +7,7 @@ import tarfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from itertools import chain, count
 from pathlib import Path
@@ -64,7 +64,10 @@ class _Folder(Chest):
     def __init__(self, workplace: Path, earlier: Path | None) -> None:
         super().__init__(workplace)
         self._earlier = earlier
-        self._known = {} if earlier is None else sums.parse((earlier / sums.SUMS).read_bytes())
+        self._known = dict[str, str]()
+        if earlier is not None:
+            with suppress(ValueError):  # from one that is damaged nothing is taken
+                self._known = sums.parse((earlier / sums.SUMS).read_bytes())
 
     def move_file(self, name: str, path: Path) -> None:
         with path.open("rb") as file:

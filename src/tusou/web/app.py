@@ -41,7 +41,6 @@ def create_app(runtime: Runtime, ports: Ports) -> FastAPI:
         runtime: The server without its HTTP.
         ports: What is told apart by the port that a request comes in by.
     """
-
     queue = Queue(runtime.settings)
     metrics = Metrics(runtime, queue)
     watchers = [metrics.count]
