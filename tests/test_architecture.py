@@ -7,33 +7,47 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
-LEAVES = {"errors", "types", "services", "settings"}
+LEAVES = {"errors", "types", "services", "settings", "stages"}
 
 MAY_IMPORT = {
     "errors": set[str](),
     "types": set[str](),
     "services": set[str](),
     "settings": {"services"},
+    "stages": set[str](),
     "images": LEAVES,
     "vision": LEAVES,
     "index": LEAVES,
     "storage": LEAVES,
     "accounts": LEAVES | {"storage"},
+    "backup": {"errors", "storage"},
     "library": LEAVES | {"images", "vision", "index", "storage"},
-    "runtime": LEAVES | {"images", "vision", "index", "storage", "accounts", "library"},
+    "runtime": LEAVES | {"images", "vision", "index", "storage", "accounts", "library", "backup"},
     # The client needs what both sides know, and reads pictures' headers by the server's own rules;
     # of `images` only what needs no foreign library (tests/client says so).
     "client": {"errors", "services", "images"},
     "start": {"cli"},
     "intake": {"errors"},
     "bundle": set[str](),
+    "top": {"errors", "stages"},
     "machine": set[str](),
     "doctor": LEAVES | {"machine", "storage", "runtime"},
     "web": LEAVES | {"library", "accounts", "runtime"},
     # `serve` starts the web application, `eval` judges what libraries answer, `import` reads fields
     # as the web does; nothing else of the command line needs them.
     "cli": LEAVES
-    | {"runtime", "bundle", "doctor", "accounts", "library", "web", "client", "intake"},
+    | {
+        "runtime",
+        "backup",
+        "bundle",
+        "doctor",
+        "top",
+        "accounts",
+        "library",
+        "web",
+        "client",
+        "intake",
+    },
 }
 
 # A foreign library lives in the modules named here and nowhere else.
@@ -45,7 +59,7 @@ OWNERS = {
     "httpcore": ("images.fetch",),
     "limits": ("accounts.quotas", "accounts.counters"),
     "redis": ("accounts.counters",),
-    "httpx": ("vision.hub", "client."),
+    "httpx": ("vision.hub", "client.", "cli.top"),
     "sqlalchemy": ("storage.", "accounts.", "library.feedback"),
     "alembic": ("storage.",),
     "cryptography": ("accounts.secrets", "doctor"),
@@ -59,6 +73,8 @@ OWNERS = {
     "click": ("cli",),
     "threadpoolctl": ("runtime",),
     "uvicorn": ("cli.listeners",),
+    "prometheus_client": ("web.metrics", "top.readings"),
+    "opentelemetry": ("web.tracing",),
     "google": ("web.private.",),
     "numpy": ("types", "vision.", "index.", "images.", "storage.items", "library."),
 }

@@ -21,19 +21,23 @@ from tusou.accounts.sessions import Sessions
 from tusou.accounts.signatures import Signatures
 from tusou.accounts.signups import Signups
 from tusou.accounts.statistics import last_calls
-from tusou.accounts.ticker import Ticker
+from tusou.accounts.ticker import Ticker, Work
 from tusou.accounts.tokens import Tokens
 from tusou.accounts.usage import Usage
 from tusou.accounts.users import User, Users
+from tusou.backup.make import Made, Sources, make, require_current
+from tusou.backup.restore import Restored
+from tusou.backup.restore import restore as put_back
 from tusou.errors import Problem, TusouError
 from tusou.services import SERVICES, Service
 from tusou.settings import Settings
-from tusou.storage.blobs import FolderBlobs, new_name
+from tusou.storage.blobs import Blobs, FolderBlobs, new_name
 from tusou.storage.capacity import CapacityRequests
 from tusou.storage.capacity import Request as Request  # for those who show them
 from tusou.storage.database import Also, Database
 from tusou.storage.items import LibraryRow, Registry
 from tusou.storage.moves import MoveRow, Moves
+from tusou.storage.snapshot import require_sqlite
 from tusou.vision.packs import Pack
 from tusou.vision.shelf import Shelf
 
@@ -267,7 +271,7 @@ class Runtime(Office):
                 redis=settings.redis,
                 paid_qps=self.billing.standing.qps,
             )
-            self.blobs = FolderBlobs(settings.data / "blobs")
+            self.blobs = open_blobs(settings)
             # Requests are what runs in parallel here. NumPy's small products, shared out among
             # threads that spin while they wait, cost a search four times its processor time.
             undo.enter_context(threadpool_limits(1, "blas"))
@@ -318,6 +322,12 @@ class Runtime(Office):
             self._loader = threading.Thread(target=self._load, name="tusou-load", daemon=True)
             self._loader.start()
 
+    def background(self) -> list[Work]:
+        """What the threads in the background have done so far."""
+        tickers = (self._clock, self._moving, self._bulk_ticker)
+        works = [self.usage.work, *(ticker.work for ticker in tickers if ticker is not None)]
+        return [work for work in works if work is not None]
+
     def close(self) -> None:
         """Close everything, in the reverse order of opening."""
         self._undo.close()
@@ -366,6 +376,47 @@ def check_models(settings: Settings) -> list[str]:
     return [pack.id for pack in found]
 
 
+def open_blobs(settings: Settings) -> Blobs:
+    """The store of pictures."""
+    return FolderBlobs(settings.data / "blobs")
+
+
+def back_up(settings: Settings, place: Path, *, full: bool = False) -> Made:
+    """Copy all that a server needs to be itself again, beside a running one; see `backup.make`.
+
+    Raises:
+        RuntimeError: the database is not SQLite, is damaged, or of another version.
+        OSError: the place is full, or cannot be written to.
+    """
+    require_sqlite(settings.database_url)
+    database = Database(settings.database_url)
+    try:
+        require_current(database)
+        key_file, packs = settings.data / "secret.key", added_packs(settings)
+        sources = Sources(database, open_blobs(settings), key_file, packs)
+        return make(sources, place, full=full)
+    finally:
+        database.close()
+
+
+def restore(settings: Settings, place: Path, *, force: bool = False) -> Restored:
+    """Make a backup the data folder; see `backup.restore`.
+
+    Raises:
+        ValueError: the backup is damaged.
+        RuntimeError: the folder is served or not empty, or the settings name another database.
+        OSError: the place is full, or cannot be written to.
+    """
+    if settings.database:
+        raise RuntimeError(
+            "a backup is restored to the data folder's own SQLite: unset TUSOU_DATABASE"
+        )
+    if not settings.data.exists():
+        return put_back(place, settings.data, force=force)
+    with _sole_server(settings):
+        return put_back(place, settings.data, force=force)
+
+
 def added_packs(settings: Settings) -> list[Path]:
     """Folders of the model packs that did not come with the package."""
     shelf = Shelf(settings.packs_folder)
@@ -378,7 +429,7 @@ def check_blobs(settings: Settings) -> None:
     Raises:
         TusouError: UNAVAILABLE; OSError or RuntimeError: what was wrong.
     """
-    blobs, name, data = FolderBlobs(settings.data / "blobs"), new_name(), b"tusou doctor"
+    blobs, name, data = open_blobs(settings), new_name(), b"tusou doctor"
     blobs.put(name, data)
     try:
         if blobs.get(name) != data:
@@ -433,6 +484,7 @@ def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
                 "pages": pages,
             },
             make_vectors=lambda: EmbeddedIndex(embedder.dimension),
+            load=lambda: embedder.load,
             close=undo.pop_all().close,
         )
 

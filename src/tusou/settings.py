@@ -269,6 +269,19 @@ class Settings:
         "Key with which everybody else may call the private interface; empty: nobody else may",
         "其他来源调用私有化接口所需的密钥；留空则拒绝其他来源",
     )
+    metrics_allow: tuple[Network, ...] = _setting(
+        _networks("127.0.0.0/8, ::1"),
+        _networks,
+        "Networks that may read /metrics, comma separated",
+        "允许读取 /metrics 的网段，用逗号分隔",
+    )
+    traces: str = _setting(
+        "",
+        str,
+        "OTLP/HTTP address that traces are sent to, such as http://127.0.0.1:4318/v1/traces; "
+        "empty: none are made",
+        "接收链路追踪数据的 OTLP/HTTP 地址，例如 http://127.0.0.1:4318/v1/traces；留空则不启用",
+    )
     tls_certificate: Path | None = _setting(
         None,
         Path,

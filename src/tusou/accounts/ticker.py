@@ -2,9 +2,22 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Work:
+    """What a thread has done so far."""
+
+    name: str
+    turns: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+    """That it was busy."""
 
 
 class Ticker:
@@ -21,6 +34,7 @@ class Ticker:
         self._job = job
         self._closed = threading.Event()
         self._failing = False
+        self.work = Work(name)
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
@@ -31,6 +45,7 @@ class Ticker:
 
     def _work(self) -> None:
         while not self._closed.wait(self._seconds):
+            started = time.monotonic()
             try:
                 self._job()
                 self._failing = False
@@ -39,3 +54,6 @@ class Ticker:
                 if not self._failing:
                     _log.exception("%s failed; it is tried again", self._thread.name)
                 self._failing = True
+                self.work.failures += 1
+            self.work.turns += 1
+            self.work.seconds += time.monotonic() - started

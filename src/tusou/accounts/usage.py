@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, case, delete, func, insert, select
 
 from tusou.accounts.calendar import DAY, hour_of
-from tusou.accounts.ticker import Ticker
+from tusou.accounts.ticker import Ticker, Work
 from tusou.errors import AT_GATE, TusouError
 from tusou.storage.database import Database, add_up
 from tusou.storage.tables import accounts, usage, usage_writers
@@ -99,6 +99,8 @@ class Usage:
         self._batch = 0  # number of the last batch that was sent
         self._recorded: dict[Call, Reached] = {}
         self._remembered: dict[tuple[Call, int], _Remembered] = {}
+        self.hits = 0  # totals that were remembered
+        self.misses = 0  # totals that were counted up from rows
         self._flushing = threading.Lock()
         self._ticker: Ticker | None = None
 
@@ -106,6 +108,11 @@ class Usage:
         """Write what was counted once a second, until closed."""
         if self._ticker is None:
             self._ticker = Ticker("tusou-usage", _FLUSH_SECONDS, self.flush)
+
+    @property
+    def work(self) -> Work | None:
+        """What the thread that writes has done; None where there is none."""
+        return None if self._ticker is None else self._ticker.work
 
     def close(self) -> None:
         """Write what is left; where that cannot be, it is lost, and the log says so."""
@@ -142,7 +149,9 @@ class Usage:
         with self._lock:
             known = self._remembered.get(key)
             if known is not None and self._clock() - known.time < _FRESH_SECONDS:
+                self.hits += 1
                 return known.total.plus(self._recorded.get(key[0], _NONE).minus(known.recorded))
+            self.misses += 1
         return self._load(*key)
 
     def flush(self) -> None:

@@ -52,6 +52,7 @@ def _register() -> None:
     from tusou.cli.account import account
     from tusou.cli.app import app
     from tusou.cli.audit import audit
+    from tusou.cli.backup import backup, restore
     from tusou.cli.bill import bill, usage
     from tusou.cli.bundle import bundle
     from tusou.cli.doctor import doctor
@@ -61,15 +62,19 @@ def _register() -> None:
     from tusou.cli.model import model
     from tusou.cli.package import package, qps
     from tusou.cli.serve import serve
+    from tusou.cli.top import top
     from tusou.cli.user import user
 
     entries = (
         serve,
+        top,
         doctor,
         bundle,
         app,
         library,
         import_,
+        backup,
+        restore,
         model,
         eval_,
         account,

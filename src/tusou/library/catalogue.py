@@ -66,6 +66,11 @@ class Catalogue:
                 )
             return self._open[row.id]
 
+    def rows(self) -> dict[int, int]:
+        """How many pictures the index of each opened library has, by the library's number."""
+        # A copy, made in one step: a library that is being opened keeps nobody waiting here.
+        return {number: len(library) for number, library in self._open.copy().items()}
+
     def pictures(self, app_id: int, service: str) -> Pictures:
         """The application's pictures for a service, to look at; needs no index and no model.
 

@@ -17,7 +17,8 @@ from tusou.library.models import Model, View
 from tusou.library.moving import Move
 from tusou.library.pipelines import Ranked
 from tusou.services import Service
-from tusou.storage.blobs import Blobs, new_name
+from tusou.stages import timed
+from tusou.storage.blobs import THUMBNAIL, Blobs, new_name
 from tusou.storage.items import Items, NewItem
 from tusou.storage.moves import NextVectors
 from tusou.types import (
@@ -35,8 +36,6 @@ from tusou.types import (
 from tusou.vision import keypoints, sketch
 
 _log = logging.getLogger(__name__)
-
-THUMBNAIL = ".thumb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +245,13 @@ class Library:
         return View(model, pipeline, indexes)
 
     def _take(self, source: bytes | Url) -> Picture:
-        data = source if isinstance(source, bytes) else self._tools.fetcher.fetch(source)
-        return decode(data, self.service)
+        if isinstance(source, bytes):
+            data = source
+        else:
+            with timed("fetch"):
+                data = self._tools.fetcher.fetch(source)
+        with timed("decode"):
+            return decode(data, self.service)
 
     def _signs(self, source: Source) -> Sequence[ContSign]:
         return source if isinstance(source, tuple) else (self._take(source).sign,)
@@ -304,15 +308,21 @@ class Library:
         if not self._tools.store_originals:
             return ""
         name = new_name()
-        self._tools.blobs.put(name, picture.data)
-        self._tools.blobs.put(name + THUMBNAIL, thumbnail(picture.rgb))
+        with timed("thumbnail"):
+            small = thumbnail(picture.rgb)
+        with timed("blob"):
+            self._tools.blobs.put(name, picture.data)
+            self._tools.blobs.put(name + THUMBNAIL, small)
         return name
 
     def _discard(self, blob: str) -> None:
         if not blob:
             return
         for name in (blob, blob + THUMBNAIL):
-            with suppress(OSError):  # what stays behind is swept up at the next start
+            with (
+                timed("blob"),
+                suppress(OSError),
+            ):  # what stays behind is swept up at the next start
                 self._tools.blobs.delete(name)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tusou.index.base import VectorIndex
 from tusou.library.indexes import Indexes
 from tusou.library.pipelines import Pipeline
+from tusou.vision.session import Load
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,6 +20,8 @@ class Model:
     """By the kinds that services name."""
     make_vectors: Callable[[], VectorIndex]
     """Makes an empty index for vectors of this pack."""
+    load: Callable[[], Load]
+    """How busy its encoder is."""
     close: Callable[[], None]
 
 
@@ -50,6 +53,11 @@ class Models:
             if pack not in self._models:
                 self._models[pack] = self._open_pack(pack)
             return self._models[pack]
+
+    def loads(self) -> dict[str, Load]:
+        """How busy the encoder of each opened pack is."""
+        # A copy, made in one step: a pack that is being opened keeps nobody waiting here.
+        return {pack: model.load() for pack, model in self._models.copy().items()}
 
     def close(self) -> None:
         """Close all packs."""

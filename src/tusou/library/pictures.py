@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tusou.errors import Problem, TusouError
-from tusou.library.library import THUMBNAIL
-from tusou.storage.blobs import Blobs
+from tusou.stages import timed
+from tusou.storage.blobs import THUMBNAIL, Blobs
 from tusou.storage.listing import Listing
 from tusou.types import ContSign, Filter, Item
 
@@ -75,6 +75,7 @@ class Pictures:
 
     def _read(self, item: Item, suffix: str) -> bytes:
         try:
-            return self._blobs.get(item.blob + suffix)
+            with timed("blob"):
+                return self._blobs.get(item.blob + suffix)
         except KeyError:
             raise TusouError(Problem.ITEM_MISSING, "the file of the picture was not kept") from None

@@ -11,6 +11,7 @@ import numpy as np
 
 from tusou.errors import Problem, TusouError
 from tusou.library.indexes import Indexes
+from tusou.stages import timed
 from tusou.storage.items import LocalFeatures
 from tusou.types import ClassFilter, Features, Keypoints, Match, Picture, Rgb, Subject, Vector
 from tusou.vision import geometry, keypoints, sketch, words
@@ -116,7 +117,8 @@ class EmbeddingPipeline:
         load: Load,
     ) -> list[Ranked]:
         """Nearest vectors, their cosines calibrated to scores."""
-        keys, cosines = indexes.vectors.search(query.vector, limit + 1, classes)
+        with timed("candidates"):
+            keys, cosines = indexes.vectors.search(query.vector, limit + 1, classes)
         scores = map(self._embedder.score, cosines.tolist())
         return [Ranked(key, score) for key, score in zip(keys.tolist(), scores, strict=True)]
 
@@ -222,10 +224,11 @@ class LocalPipeline:
 
     def _see(self, picture: Picture, limit: int, side: int) -> Features:
         vector = self.embed(picture)
-        points, drawn = keypoints.extract(picture.rgb, limit, side), sketch.draw(picture.rgb)
-        if len(points) < geometry.LEAST and sketch.is_blank(drawn):
-            raise TusouError(Problem.IMAGE_UNUSABLE, "the picture shows hardly anything")
-        return Features(vector, points, words.assign(points.descriptors), drawn)
+        with timed("keypoints"):
+            points, drawn = keypoints.extract(picture.rgb, limit, side), sketch.draw(picture.rgb)
+            if len(points) < geometry.LEAST and sketch.is_blank(drawn):
+                raise TusouError(Problem.IMAGE_UNUSABLE, "the picture shows hardly anything")
+            return Features(vector, points, words.assign(points.descriptors), drawn)
 
     def rank(
         self,
@@ -242,7 +245,8 @@ class LocalPipeline:
         Many copies of one picture come in a row: as long as they keep coming, so does the search.
         """
         ranked, looked_at = list[Ranked](), 0
-        candidates = self._find(query, indexes, classes, max(self._candidates, limit + 1))
+        with timed("candidates"):
+            candidates = self._find(query, indexes, classes, max(self._candidates, limit + 1))
         end = time.monotonic() + self._seconds
         for portion in _portions(candidates, 4 * self._threads):
             found = self._verified(query, load(portion))
@@ -281,7 +285,8 @@ class LocalPipeline:
         return _in_turns(list(by_words), near)[:most]
 
     def _verified(self, query: Features, stored: Mapping[int, LocalFeatures]) -> list[Ranked]:
-        matches = self._match(query, list(stored.values()))
+        with timed("verify"):
+            matches = self._match(query, list(stored.values()))
         pairs = zip(stored, matches, strict=True)
         return [Ranked(key, match.score) for key, match in pairs if match is not None]
 

@@ -9,6 +9,8 @@ from typing import Protocol
 
 from tusou.errors import Problem, TusouError
 
+THUMBNAIL = ".thumb"
+"""What the name of a picture's thumbnail has after the picture's own."""
 _NAME = re.compile(r"[0-9a-f]{32}(\.[a-z]+)?")
 
 

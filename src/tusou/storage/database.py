@@ -18,8 +18,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
 
 from tusou.errors import Problem, TusouError
+from tusou.stages import timed
 
 State = Literal["absent", "older", "current", "newer"]
 """Where a database stands to this version; the server makes of the first two what it needs."""
@@ -60,13 +62,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view of the database."""
-        with _translated(), self.engine.connect() as connection:
+        with timed("sql"), _translated(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction: on disk when the block has ended, undone when it raises."""
-        with self._writer, _translated(), self.engine.connect() as connection:
+        with timed("sql"), self._writer, _translated(), self.engine.connect() as connection:
             connection = connection.execution_options(**{_WRITE: True})
             with connection.begin():
                 yield connection
@@ -134,6 +136,12 @@ class Database:
                 "it was written by a newer tusou; install that version or restore a backup"
             )
         return current == scripts.get_current_head()
+
+    @property
+    def in_use(self) -> int:
+        """Connections that somebody has at the moment."""
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     def close(self) -> None:
         """Close every connection."""

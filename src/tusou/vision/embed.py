@@ -8,7 +8,7 @@ import numpy as np
 from tusou.errors import Problem, TusouError
 from tusou.types import Rgb, Vector
 from tusou.vision.packs import Pack
-from tusou.vision.session import Batcher, Session
+from tusou.vision.session import Batcher, Load, Session
 
 GREY = 127
 """Margins have the colour that image models take for zero."""
@@ -64,6 +64,11 @@ class Embedder:
         if not np.isfinite(vector).all():
             raise TusouError(Problem.RECOGNIZE, "the model gave no vector for this picture")
         return vector
+
+    @property
+    def load(self) -> Load:
+        """How busy it is."""
+        return self._batcher.load
 
     def try_out(self) -> None:
         """Embed a picture of no importance.

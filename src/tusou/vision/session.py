@@ -8,12 +8,13 @@ from concurrent.futures import Future
 from functools import cache
 from pathlib import Path
 from threading import Condition, Thread
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tusou.errors import Problem, TusouError
+from tusou.stages import timed
 from tusou.types import Vector, Vectors
 
 # From 1.29 on ONNX Runtime reports to its makers, beginning when it is imported, and keeps a number
@@ -85,6 +86,15 @@ class Session:
         return np.asarray(output, dtype=np.float32)
 
 
+class Load(NamedTuple):
+    """How busy a batcher is, and was."""
+
+    waiting: int
+    """Rows that wait for the next run."""
+    runs: tuple[int, ...]
+    """Runs there were of one row, of two, and so on."""
+
+
 class Batcher:
     """Encodes together what many threads ask for at the same time.
 
@@ -102,6 +112,7 @@ class Batcher:
         self._queue: deque[tuple[Row, Future[Vector]]] = deque()
         self._changed = Condition()
         self._closed = False
+        self._runs = [0] * largest
         # A daemon, so that an owner who forgets `close` does not keep the process alive.
         self._worker = Thread(target=self._work, name="encode", daemon=True)
         self._worker.start()
@@ -114,20 +125,26 @@ class Batcher:
                 raised for this row alone, as RECOGNIZE where it was no TusouError.
         """
         answer: Future[Vector] = Future()
-        with self._changed:
-            if self._closed:
-                raise _closing()
-            if len(self._queue) >= self._room:
-                raise TusouError(Problem.OVERLOADED, "too many pictures wait to be encoded")
-            self._queue.append((row, answer))
-            self._changed.notify()
-        return answer.result()
+        with timed("encode"):
+            with self._changed:
+                if self._closed:
+                    raise _closing()
+                if len(self._queue) >= self._room:
+                    raise TusouError(Problem.OVERLOADED, "too many pictures wait to be encoded")
+                self._queue.append((row, answer))
+                self._changed.notify()
+            return answer.result()
 
     @property
     def waiting(self) -> int:
         """How many rows wait for the next run."""
         with self._changed:
             return len(self._queue)
+
+    @property
+    def load(self) -> Load:
+        """What is waiting, and the runs there were."""
+        return Load(self.waiting, tuple(self._runs))
 
     def close(self) -> None:
         """Finish the run under way and answer those who still wait with UNAVAILABLE."""
@@ -148,6 +165,7 @@ class Batcher:
 
     def _work(self) -> None:
         while jobs := self._take():
+            self._runs[len(jobs) - 1] += 1
             self._answer(jobs)
 
     def _take(self) -> list[tuple[Row, Future[Vector]]]:

@@ -9,18 +9,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tusou.errors import Problem, TusouError
+from tusou.stages import timed
 
 _log = logging.getLogger(__name__)
 
 
 def answer(request: Request, facts: Mapping[str, Any], status: int = 200) -> Response:
     """An answer with its log_id."""
-    body = {"log_id": request.state.log_id, **facts}
-    return Response(
-        json.dumps(body, ensure_ascii=False, separators=(",", ":")),
-        status_code=status,
-        media_type="application/json; charset=utf-8",
-    )
+    with timed("render"):
+        body = {"log_id": request.state.log_id, **facts}
+        return Response(
+            json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+            status_code=status,
+            media_type="application/json; charset=utf-8",
+        )
 
 
 def failure(request: Request, error: Exception, status: int = 200) -> Response:

@@ -1,7 +1,8 @@
 """The HTTP application: routes put together, health, and the last resort for errors."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from anyio import to_thread
 from fastapi import FastAPI
@@ -17,6 +18,7 @@ from tusou.web.answers import answer, failure
 from tusou.web.compat import Compat, unknown_call
 from tusou.web.console.console import create_console
 from tusou.web.log import RequestLog
+from tusou.web.metrics import Metrics
 from tusou.web.private.calls import Private
 from tusou.web.private.ports import PREFIX, Ports, PortTable
 from tusou.web.proxies import Proxies
@@ -24,6 +26,10 @@ from tusou.web.queue import Queue
 from tusou.web.rest import answers as rest
 from tusou.web.rest.routes import PREFIX as REST
 from tusou.web.rest.routes import Rest
+from tusou.web.watch import Watch
+
+if TYPE_CHECKING:
+    from tusou.web.tracing import Tracing
 
 _CONTRACT = ("/rest/", "/rpc/", "/oauth/")
 
@@ -35,12 +41,21 @@ def create_app(runtime: Runtime, ports: Ports) -> FastAPI:
         runtime: The server without its HTTP.
         ports: What is told apart by the port that a request comes in by.
     """
+    queue = Queue(runtime.settings)
+    metrics = Metrics(runtime, queue)
+    watchers = [metrics.count]
+    undo = ExitStack()
+    if runtime.settings.traces:
+        tracing = _open_tracing(runtime.settings.traces)
+        undo.callback(tracing.close)
+        watchers.append(tracing.trace)
+    undo.callback(runtime.close)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         runtime.start()
         yield
-        await to_thread.run_sync(runtime.close)
+        await to_thread.run_sync(undo.close)
 
     app: FastAPI = FastAPIOffline(
         title="tusou 图搜",
@@ -50,7 +65,7 @@ def create_app(runtime: Runtime, ports: Ports) -> FastAPI:
         redoc_url=None,  # ReDoc loads its logo from its makers' server
         redirect_slashes=False,
     )
-    queue = Queue(runtime.settings)
+    app.include_router(metrics.router)
     app.include_router(Compat(runtime, queue).router)
     app.include_router(Rest(runtime, queue).router)
     private = Private(runtime, queue)
@@ -88,7 +103,23 @@ def create_app(runtime: Runtime, ports: Ports) -> FastAPI:
     async def failed(request: Request, error: Exception) -> Response:
         return failure(request, error, status=500)
 
-    app.add_middleware(PortTable, ports=ports)
+    app.add_middleware(Watch, watchers=watchers)
+    app.add_middleware(PortTable, ports=ports)  # around it: it makes a path of a port
     app.add_middleware(RequestLog)  # around it, and so logs what was asked for
     app.add_middleware(Proxies, trusted=runtime.settings.trusted_proxies)  # around the log
     return app
+
+
+def _open_tracing(address: str) -> "Tracing":
+    """Make traces; only who wants them needs their packages, and waits for these to load.
+
+    Raises:
+        RuntimeError: the packages are not there.
+    """
+    try:
+        from tusou.web.tracing import Tracing
+    except ImportError as error:
+        raise RuntimeError(
+            "TUSOU_TRACES needs packages that are not here: pip install 'tusou[tracing]'"
+        ) from error
+    return Tracing(address)

@@ -52,6 +52,7 @@ class Entrance:
 
     def count(self, request: Request, service: str, operation: str) -> None:
         """Count a call that has its answer, where it is known whose it is."""
+        request.state.call = service, operation  # for those who watch
         note = request.state.note
         if "app_id" in note:
             self._runtime.usage.record(note["app_id"], service, operation, note.get("error_code"))

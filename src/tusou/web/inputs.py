@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from tusou.errors import Problem, TusouError
 from tusou.services import Service
+from tusou.stages import timed
 from tusou.types import ClassFilter, ClassTerm, ContSign, Source, Url
 
 IMAGE_LIMIT = 4 << 20
@@ -104,14 +105,15 @@ async def read_body(request: Request) -> bytes:
     chunks: list[bytes] = []
     size = 0
     try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size <= _BODY_LIMIT:
-                chunks.append(chunk)
-            elif size > _DRAIN_LIMIT:
-                break
-            else:
-                chunks.clear()
+        with timed("read"):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size <= _BODY_LIMIT:
+                    chunks.append(chunk)
+                elif size > _DRAIN_LIMIT:
+                    break
+                else:
+                    chunks.clear()
     except ClientDisconnect:
         # Nobody reads the answer; the log should say what happened, without a trace.
         raise TusouError(Problem.INVALID_PARAM, "the client went away while sending") from None

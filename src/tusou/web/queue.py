@@ -2,17 +2,32 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import AsyncExitStack, contextmanager
+from typing import NamedTuple, TypeVar
 
 import anyio
 from anyio import to_thread
 
 from tusou.errors import Problem, TusouError
 from tusou.settings import Settings
+from tusou.stages import timed
 from tusou.web.turns import Turns
 
 T = TypeVar("T")
+
+
+class State(NamedTuple):
+    """How full the server is."""
+
+    inside: int
+    """Requests."""
+    bytes: int
+    """Of their bodies."""
+    running: int
+    """Requests that are being worked on."""
+    waiting: int
+    """Requests that wait for their turn."""
+
 
 # Looking up who calls must not wait for pictures to be worked on.
 _DOOR_THREADS = 4
@@ -84,6 +99,11 @@ class Queue:
         finally:
             self._bytes -= size
 
+    @property
+    def state(self) -> State:
+        """How full it is."""
+        return State(self._inside, self._bytes, *self._turns.state)
+
     async def look_up(self, function: Callable[[], T]) -> T:
         """Run something short in a thread, beside the pictures."""
         return await to_thread.run_sync(function, limiter=self._door)
@@ -94,5 +114,7 @@ class Queue:
         Raises:
             TusouError: OVERLOADED, its turn did not come while its client still waits.
         """
-        async with self._turns.turn(app_id):
+        async with AsyncExitStack() as turn:
+            with timed("queue"):
+                await turn.enter_async_context(self._turns.turn(app_id))
             return await to_thread.run_sync(function, limiter=self._threads)

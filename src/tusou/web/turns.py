@@ -54,6 +54,12 @@ class Turns:
             else:
                 self._waiting[app_id].remove(mine)
 
+    @property
+    def state(self) -> tuple[int, int]:
+        """How many have a turn, and how many wait for one."""
+        waiting = sum(map(len, self._waiting.values()))
+        return self._running.total(), waiting
+
     def _give_back(self, app_id: int) -> None:
         self._note(app_id)
         self._free += 1

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tusou.errors import ERR_MSGS, Problem, TusouError
+from tusou.stages import timed
 from tusou.types import Hit
 
 _log = logging.getLogger(__name__)
@@ -51,7 +52,8 @@ def item(hit: Hit, **facts: Any) -> dict[str, Any]:
 
 
 def _response(body: Mapping[str, Any]) -> Response:
-    return Response(
-        json.dumps(body, ensure_ascii=False, separators=(",", ":")),
-        media_type="application/json; charset=utf-8",
-    )
+    with timed("render"):
+        return Response(
+            json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+            media_type="application/json; charset=utf-8",
+        )

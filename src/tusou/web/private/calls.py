@@ -118,6 +118,8 @@ class Private:
     def _count(self, request: Request, service: str, call: str) -> None:
         """Count a call that has its answer as the same call of the cloud interface."""
         note, operation = request.state.note, _CALLS[call][0] if call in _CALLS else None
+        if operation is not None:
+            request.state.call = service, operation  # for those who watch
         if operation is not None and "app_id" in note:
             self._runtime.usage.record(note["app_id"], service, operation, note.get("error_code"))
 

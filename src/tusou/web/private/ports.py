@@ -3,7 +3,6 @@
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -12,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tusou.errors import Problem, TusouError
 from tusou.settings import CONSOLE, Settings
+from tusou.web.networks import holds
 
 PREFIX = "/private/"
 """What the ports' paths begin with on the main port; the name of the service follows."""
@@ -71,7 +71,9 @@ class Gate:
             TusouError: PERMISSION.
         """
         client = request.client.host if request.client else ""
-        if not self._has_key(request) and ("origin" in request.headers or not self._knows(client)):
+        if not self._has_key(request) and (
+            "origin" in request.headers or not holds(self._allowed, client)
+        ):
             raise TusouError(
                 Problem.PERMISSION,
                 f"{client or 'this caller'} may not call; the operator can allow its network "
@@ -81,12 +83,3 @@ class Gate:
     def _has_key(self, request: Request) -> bool:
         shown = request.headers.get("x-tusou-key", "") or request.query_params.get("key", "")
         return bool(self._key) and hmac.compare_digest(shown.encode(), self._key.encode())
-
-    def _knows(self, client: str) -> bool:
-        try:
-            address = ip_address(client)
-        except ValueError:
-            return False
-        if isinstance(address, IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped
-        return any(address in network for network in self._allowed)

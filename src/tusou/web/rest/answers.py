@@ -12,6 +12,7 @@ from starlette.responses import Response
 from tusou.errors import Problem, TusouError
 from tusou.library.bulk import LibraryRow
 from tusou.services import SERVICES
+from tusou.stages import timed
 from tusou.types import Item, Match, Subject
 from tusou.web.statuses import status_of
 
@@ -22,7 +23,8 @@ Facts = Mapping[str, Any]
 
 def answer(facts: Facts, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """An answer."""
-    return _json(facts, status, "application/json", headers)
+    with timed("render"):
+        return _json(facts, status, "application/json", headers)
 
 
 def failure(request: Request, error: Exception, status: int | None = None) -> Response:
