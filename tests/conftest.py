@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from support.server import Caller, Server
+
+# Machines are shared: how long an example takes says nothing.
+settings.register_profile("tusou", deadline=None)
+settings.load_profile("tusou")
 
 
 @pytest.fixture(scope="session")
