@@ -26,14 +26,17 @@ MAY_IMPORT = {
     "client": {"errors", "services", "images"},
     "start": {"cli"},
     "intake": {"errors"},
+    "exports": {"intake"},  # how far it is, told alike
     "bundle": set[str](),
     "machine": set[str](),
     "doctor": LEAVES | {"machine", "storage", "runtime"},
     "web": LEAVES | {"library", "accounts", "runtime"},
     # `serve` starts the web application, `eval` judges what libraries answer, `import` reads fields
-    # as the web does; nothing else of the command line needs them.
+    # and `export` tells of pictures as the web does, `search` shows the searched picture; nothing
+    # else of the command line needs them.
     "cli": LEAVES
-    | {"runtime", "bundle", "doctor", "accounts", "library", "web", "client", "intake"},
+    | {"runtime", "bundle", "doctor", "accounts", "library", "web", "client", "intake"}
+    | {"exports", "images"},
 }
 
 # A foreign library lives in the modules named here and nowhere else.
@@ -60,7 +63,11 @@ OWNERS = {
     "threadpoolctl": ("runtime",),
     "uvicorn": ("cli.listeners",),
     "google": ("web.private.",),
-    "numpy": ("types", "vision.", "index.", "images.", "storage.items", "library."),
+    "numpy": (
+        *("types", "vision.", "index.", "images.", "storage.items", "library."),
+        "exports.features",
+    ),
+    "pyarrow": ("exports.features",),
 }
 
 

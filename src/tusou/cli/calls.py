@@ -1,7 +1,8 @@
-"""The arguments that name a service and a call, and tables of text that commands share."""
+"""Arguments that commands share: a service and a call, a library; and tables of text."""
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -29,6 +30,25 @@ def one_call(function: _Function) -> _Function:
     """Give a command the arguments SERVICE and OPERATION."""
     operation = click.argument("operation", type=click.Choice(OPERATIONS))
     return click.argument("service", type=click.Choice(list(SERVICES)))(operation(function))
+
+
+def one_library(function: _Function) -> _Function:
+    """Give a command what names a library: of this folder, or of a server elsewhere."""
+    options = (
+        click.option(
+            "--service", type=click.Choice(list(SERVICES)), required=True, help="Which library."
+        ),
+        click.option("--app", "app_id", type=int, help="Whose library, of this folder."),
+        click.option("--host", help="A running server instead, such as http://127.0.0.1:8080."),
+        click.option(
+            "--keys",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="With --host: the application's keys, as `tusou app show --json` prints them.",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
 def columns(rows: Iterable[Sequence[object]]) -> str:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from tusou.cli import command
+from tusou.cli.calls import one_library
 from tusou.intake import briefs
 from tusou.intake.journal import Journal
 from tusou.intake.progress import Progress
 from tusou.intake.run import Add, Import, Plan
 from tusou.intake.sources import Source, open_source
 from tusou.runtime import Runtime, is_served
-from tusou.services import SERVICES
 from tusou.settings import Settings
 
 if TYPE_CHECKING:  # what an import loads, other commands must not wait for
@@ -27,14 +27,7 @@ _SOME_FAILED = 3
 
 @click.command("import")
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
-@click.option("--service", type=click.Choice(list(SERVICES)), required=True, help="Which library.")
-@click.option("--app", "app_id", type=int, help="Whose library, of this folder.")
-@click.option("--host", help="A running server instead, such as http://127.0.0.1:8080.")
-@click.option(
-    "--keys",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="With --host: the application's keys, as `tusou app show --json` prints them.",
-)
+@one_library
 @click.option(
     "--brief-template",
     default=briefs.DEFAULT,

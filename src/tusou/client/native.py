@@ -54,7 +54,7 @@ class _Opened:
             retries: How often a call is tried again that failed for a reason that passes.
             verify: Whether the server must show a certificate that this machine trusts, or one
                 that a context does.
-            proxy: Address of a proxy; else that of the environment.
+            proxy: Address of a proxy; by default as httpx finds one.
 
         Raises:
             ValueError: `host` is no such address.
