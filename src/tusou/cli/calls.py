@@ -1,6 +1,7 @@
 """Arguments that commands share: a service and a call, a library; and tables of text."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -67,6 +68,11 @@ def columns(rows: Iterable[Sequence[object]]) -> str:
         for row in cells
     )
     return "\n".join(lines)
+
+
+def moment(when: datetime) -> str:
+    """A time of UTC as the native interface tells it."""
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _cell(value: object) -> str:

@@ -7,6 +7,7 @@ from html import escape
 
 from tusou.cli.language import Language
 from tusou.client import Hit
+from tusou.services import Service
 
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }
@@ -23,7 +24,7 @@ li img { width: 100%; height: 8rem; }
 p { margin: .3rem 0 0; overflow-wrap: anywhere; }
 .score { font-weight: 600; font-variant-numeric: tabular-nums; }
 .problem { color: light-dark(#b00020, #ff8a80); }
-small { color: #888; }
+small { color: light-dark(#666, #999); }
 @media (max-width: 40rem) { section { flex-direction: column; } .query { flex: none; } }
 """
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -34,7 +35,7 @@ _WORDS = {
         "query": "Query",
         "results": "Results",
         "nothing": "Nothing was found.",
-        "no_file": "no picture kept",
+        "no_file": "no preview",
         "id": "id {id}",
     },
     "chinese": {
@@ -43,7 +44,7 @@ _WORDS = {
         "query": "查询图片",
         "results": "检索结果",
         "nothing": "没有找到符合条件的图片。",
-        "no_file": "未保存图片",
+        "no_file": "无预览",
         "id": "编号 {id}",
     },
 }
@@ -70,10 +71,11 @@ class Strip:
     """Why it was not searched."""
 
 
-def page(service: str, strips: Iterable[Strip], language: Language) -> Iterator[str]:
+def page(service: Service, strips: Iterable[Strip], language: Language) -> Iterator[str]:
     """The page, part by part."""
     words = _WORDS[language]
-    title = words["title"].format(service=escape(service))
+    name = service.chinese if language == "chinese" else service.name
+    title = words["title"].format(service=escape(name))
     yield (
         f'<!doctype html>\n<html lang="{words["lang"]}">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tusou.cli import command
-from tusou.cli.calls import one_library
+from tusou.cli.calls import moment, one_library
 from tusou.exports import features
 from tusou.exports.features import Portion
 from tusou.exports.folder import Export, Piece, opened
@@ -131,8 +131,8 @@ def _piece(picture: "Picture", service: Service) -> Piece:
         "cont_sign": picture.cont_sign,
         "width": picture.width,
         "height": picture.height,
-        "created": picture.created.isoformat(),
-        "updated": picture.updated.isoformat(),
+        "created": moment(picture.created),
+        "updated": moment(picture.updated),
     }
     row = {"brief": picture.brief, **_classes(picture, service), **known}
     return Piece(picture.id, picture.media_type, picture.bytes, picture.has_file, row)

@@ -108,8 +108,9 @@ class LocalHoldings:
         except TusouError as error:
             if error.problem is not Problem.ITEM_MISSING:
                 raise
-            found = self._pictures.page(Filter(keys=(id,)), 1).items
-            if not found:
+            try:
+                self._pictures.describe(id)
+            except TusouError:
                 raise KeyError(id) from None
             raise OSError("its file is not in the picture store") from None
 
@@ -140,8 +141,12 @@ class RemoteHoldings:
         """Connect with the keys of a file, as `tusou app show --json` writes them."""
         self.service = SERVICES[service]
         self._client = Client.from_file(keys, host)
-        with _plainly():
-            self._library = self._client.library(service)
+        try:
+            with _plainly():
+                self._library = self._client.library(service)
+        except BaseException:
+            self._client.close()
+            raise
         self.name = f"{host.rstrip('/')} {service} {self._library.created.isoformat()}"
 
     def count(self) -> int:

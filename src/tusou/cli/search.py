@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tusou.cli import command
-from tusou.cli.calls import one_library
+from tusou.cli.calls import moment, one_library
 from tusou.cli.language import LANGUAGE, Language, spoken
 from tusou.errors import TusouError
 from tusou.exports.whole import beside
@@ -156,8 +156,9 @@ def _print(outcome: Outcome, as_json: bool) -> None:
 
 
 def _facts(hit: "Hit") -> dict[str, Any]:
-    facts = {"score": hit.score} | asdict(hit.picture)
-    return facts | {name: facts[name].isoformat() for name in ("created", "updated")}
+    picture = hit.picture
+    times = {"created": moment(picture.created), "updated": moment(picture.updated)}
+    return {"score": hit.score} | asdict(picture) | times
 
 
 def _write(path: Path, library: "Searched", outcomes: Iterable[Outcome], language: Language) -> int:
@@ -172,7 +173,7 @@ def _write(path: Path, library: "Searched", outcomes: Iterable[Outcome], languag
             yield _strip(library, outcome)
 
     with beside(path) as part, part.open("w", encoding="utf-8") as file:
-        file.writelines(page(library.service.name, strips(), language))
+        file.writelines(page(library.service, strips(), language))
     click.echo(f"{len(done):,} searched, see {path}")
     return sum(bool(outcome.problem) for outcome in done)
 
