@@ -16,12 +16,14 @@ from pyarrow import parquet
 from sqlalchemy import select, update
 
 from support.faults import Faults
+from support.pages import programs
 from support.pictures import encoded, picture, scene
 from support.server import Caller, Server
 from tusou.cli import exporting, main
 from tusou.client import Client, Picture
 from tusou.storage.tables import items, libraries
 
+DOCS = Path(__file__).parents[2] / "docs"
 BRIEFS = ['{"id": "1"}', '逗号, 引号 " 和\n换行', " blanks ", "=1+1", "\u2028", "null", "n"]
 
 
@@ -173,12 +175,17 @@ def test_a_file_that_is_not_there_is_told_and_the_rest_comes(
         assert json.loads(row)["id"] == kept.id
 
 
-def test_vectors_come_as_arrays_and_as_a_table(filled: Filled, tmp_path: Path) -> None:
-    for name in ("v.npz", "v.parquet"):
+def test_vectors_come_as_arrays_and_as_a_table(
+    filled: Filled,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("vectors.npz", "vectors.parquet"):
         done = tusou("export", tmp_path / name, *filled.here, "--json")
         assert json.loads(done.stdout) == {"written": len(BRIEFS)}
-    arrays = np.load(tmp_path / "v.npz")
-    table = parquet.read_table(tmp_path / "v.parquet")
+    arrays = np.load(tmp_path / "vectors.npz")
+    table = parquet.read_table(tmp_path / "vectors.parquet")
     assert arrays["id"].tolist() == table["id"].to_pylist() == [row.id for row in filled.pictures]
     assert table["brief"].to_pylist() == BRIEFS
     signs = [row.cont_sign for row in filled.pictures]
@@ -193,6 +200,12 @@ def test_vectors_come_as_arrays_and_as_a_table(filled: Filled, tmp_path: Path) -
     assert lengths == pytest.approx(1, abs=2e-3)
     assert (str(arrays["pack"]), str(arrays["service"])) == ("similar@1", "similar")
     assert table.schema.metadata[b"pack"] == b"similar@1"
+    monkeypatch.chdir(tmp_path)
+    for program in programs(DOCS / "export.md"):
+        exec(program)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{filled.pictures[0].id} 1.000"  # a picture is nearest to itself
+    assert lines[5:] == [f"{len(BRIEFS)} similar@1"]
 
 
 def test_a_library_that_moves_meanwhile_ends_the_export(
@@ -215,7 +228,7 @@ def test_a_library_that_moves_meanwhile_ends_the_export(
 
 def test_what_cannot_be_done_is_told_plainly(filled: Filled, tmp_path: Path) -> None:
     faults = {
-        ("export", tmp_path / "v.npz", *filled.there()): "--app",
+        ("export", tmp_path / "vectors.npz", *filled.there()): "--app",
         ("export", tmp_path / "out", "--service", "similar"): "--app says whose",
         (
             "export",
@@ -224,7 +237,7 @@ def test_what_cannot_be_done_is_told_plainly(filled: Filled, tmp_path: Path) -> 
             "--service",
             "similar",
         ): "--host needs --keys",
-        ("export", tmp_path / "gone" / "v.npz", *filled.here): "No such file",
+        ("export", tmp_path / "gone" / "vectors.npz", *filled.here): "No such file",
     }
     for words, cause in faults.items():
         done = tusou(*words)

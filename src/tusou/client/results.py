@@ -3,7 +3,7 @@
 Each is made from the JSON object of its answer; fields that a newer server adds are passed over.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -133,6 +133,12 @@ class Found:
     """For `report` of the compatible interface."""
     subjects: Sequence[Subject] | None
     """Of the searched picture; None where the service looks for none."""
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)
 
     @classmethod
     def read(cls, facts: Facts) -> Self:
