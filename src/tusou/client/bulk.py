@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tusou.client import calls
-from tusou.client.calls import Call, Image, Tags
+from tusou.client.calls import Call, Tags
+from tusou.client.pictures import Image
 from tusou.client.problems import BadRequest, PictureExists, ServerFault
 from tusou.client.results import Picture
 

@@ -15,13 +15,12 @@ from urllib.parse import quote
 
 import httpx
 
+from tusou.client.pictures import Image
 from tusou.client.problems import NotFound, PictureExists, Rejected
 from tusou.client.results import Found, Library, Match, Page, Picture
 
 T = TypeVar("T")
 
-Image = bytes | os.PathLike[str]
-"""A picture: its file's bytes, or where the file is."""
 Tags = str | Sequence[int]
 """One or two classes: `"100,11"` or `(100, 11)`; in an update, `()` takes them away."""
 Order = Literal["newest", "oldest"]

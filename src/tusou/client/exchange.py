@@ -29,6 +29,7 @@ from tusou.errors import Problem
 
 T = TypeVar("T")
 
+_HEADERS = {"user-agent": f"tusou/{__version__}"}
 _EARLY_SECONDS = 30
 """Before its end a token is renewed."""
 _STALE = (Problem.TOKEN_INVALID.code, Problem.TOKEN_EXPIRED.code)
@@ -84,11 +85,11 @@ Steps = Generator[Step, Reply, T]
 class Retries:
     """When a call is tried again.
 
-    The pauses double from try to try, and each is drawn by lot below that, so that many clients of
-    a server that comes back do not all come at once.
+    The pauses double from try to try. Each is drawn by lot from the half of that to all of it, so
+    that many clients of a server that comes back do not all come at once.
     """
 
-    times: int = 4
+    times: int = 3
     first_seconds: float = 0.25
     longest_seconds: float = 20.0
     """A server that asks for a longer pause is not asked again."""
@@ -104,7 +105,6 @@ class Retries:
         if number >= self.times or (asked or 0) > self.longest_seconds:
             return None
         most = min(self.first_seconds * 2.0**number, self.longest_seconds)
-        # Not below half: a pause near 0 is none.
         return (asked or 0) + most * (0.5 + self.draw() / 2)
 
 
@@ -169,10 +169,11 @@ class Exchange:
         grant = _object(response)
         if "error" in grant:
             raise _wrong_keys(response.status_code, grant)
-        if "access_token" not in grant:
-            raise NotUnderstood(_odd(response))
-        self._until = time.monotonic() + int(grant.get("expires_in", 0)) - _EARLY_SECONDS
-        self._token = str(grant["access_token"])
+        try:
+            token, seconds = str(grant["access_token"]), int(grant["expires_in"])
+        except (KeyError, ValueError, TypeError) as error:
+            raise NotUnderstood(_odd(response)) from error
+        self._token, self._until = token, time.monotonic() + seconds - _EARLY_SECONDS
 
     def _sent(self, call: Call[T]) -> Send:
         headers = _HEADERS | {"authorization": f"Bearer {self._token}"}
@@ -211,9 +212,6 @@ class Exchange:
             )
         kind = TimedOut if isinstance(reply, httpx.TimeoutException) else Unreachable
         raise kind(f"{self._host}: {reply or type(reply).__name__}") from reply
-
-
-_HEADERS = {"user-agent": f"tusou/{__version__}"}
 
 
 def _is_stale(response: httpx.Response) -> bool:

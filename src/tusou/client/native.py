@@ -270,7 +270,8 @@ class AsyncClient(_Opened):
         async def bring(index: int, new: NewPicture) -> Added:
             async with room:
                 try:
-                    picture = await self.run(new.call(service))
+                    call = await asyncio.to_thread(new.call, service)  # reads a file
+                    picture = await self.run(call)
                     return Added(index, new, picture, None)
                 except OF_ONE as error:
                     return Added(index, new, None, error)
