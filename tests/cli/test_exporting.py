@@ -245,6 +245,15 @@ def test_what_cannot_be_done_is_told_plainly(filled: Filled, tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == []
 
 
+def test_without_pyarrow_it_says_what_to_install(
+    filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    done = tusou("export", tmp_path / "v.parquet", *filled.here)
+    assert (done.exit_code, "pip install 'tusou[parquet]'" in done.output) == (1, True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_csv_of_an_export_is_read_by_others(filled: Filled, tmp_path: Path) -> None:
     tusou("export", tmp_path / "out", *filled.here, "--manifest", "csv")
     with (tmp_path / "out" / "manifest.csv").open(encoding="utf-8", newline="") as file:

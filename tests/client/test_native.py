@@ -4,11 +4,13 @@ import asyncio
 import inspect
 import pickle
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from support.faults import Faults, Says
 from support.pictures import encoded, goods, picture
@@ -28,6 +30,7 @@ from tusou.client import (
     Unreachable,
 )
 from tusou.errors import Problem
+from tusou.storage.tables import tokens
 
 A, B, C = (picture(seed, 320, 300) for seed in (401, 402, 403))
 
@@ -194,6 +197,8 @@ def test_who_stops_listening_stops_the_adding(client: Any) -> None:
     next(adding)
     adding.close()
     assert client.library("similar").size < 10
+    with pytest.raises(ValueError, match="at least 1"):
+        next(client.add_many("similar", given, concurrency=0))
 
 
 def test_wrong_keys_are_told_as_such(connect: Connect, server: Server, caller: Caller) -> None:
@@ -209,6 +214,32 @@ def test_a_token_that_was_revoked_is_renewed_unnoticed(
     with server.office() as office:
         office.apps.revoke_tokens(caller.app_id)
     assert client.library("similar").size == 0
+
+
+def test_those_who_share_a_client_renew_its_token_once(server: Server, caller: Caller) -> None:
+    def revoke() -> None:
+        with server.office() as office:
+            office.apps.revoke_tokens(caller.app_id)
+
+    def held() -> list[str]:
+        with server.office() as office, office.database.read() as connection:
+            mine = tokens.c.app_id == caller.app_id
+            return sorted(connection.scalars(select(tokens.c.kind).where(mine)))
+
+    async def together() -> None:
+        async with AsyncClient(caller.api_key, caller.secret_key, server.address) as client:
+            await client.libraries()
+            revoke()
+            await asyncio.gather(*(client.library("similar") for _ in range(16)))
+
+    with Client(caller.api_key, caller.secret_key, server.address) as client:
+        client.libraries()
+        revoke()
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(client.library, ["similar"] * 16))
+    assert held() == ["access", "refresh"]
+    asyncio.run(together())
+    assert held() == ["access", "refresh"]
 
 
 def test_an_add_whose_answer_was_lost_is_an_add(

@@ -60,3 +60,16 @@ Given = Iterable[NewPicture | os.PathLike[str]]
 def as_new(given: NewPicture | os.PathLike[str]) -> NewPicture:
     """A bare path as a picture."""
     return given if isinstance(given, NewPicture) else NewPicture(given, os.fspath(given))
+
+
+def most_waiting(concurrency: int) -> int:
+    """How many pictures are begun before the first of them is told of.
+
+    Twice those in hand: a slow one, which is told of in its place, holds up only so many others.
+
+    Raises:
+        ValueError: none are to be in hand.
+    """
+    if concurrency < 1:
+        raise ValueError("concurrency must be at least 1")
+    return 2 * concurrency

@@ -20,7 +20,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, get_args
 import httpx
 
 from tusou.client import calls
-from tusou.client.bulk import CONCURRENCY, OF_ONE, Added, Given, NewPicture, as_new
+from tusou.client.bulk import CONCURRENCY, OF_ONE, Added, Given, NewPicture, as_new, most_waiting
 from tusou.client.calls import Call
 from tusou.client.exchange import Exchange, Pause, Renew, Reply, Retries, Send, Step, Steps
 from tusou.client.results import Page, Picture
@@ -177,7 +177,9 @@ class Client(_Opened):
         Raises:
             ClientError: what the next picture would meet, too: a wrong key, a full library, no
                 server. Some of those that come after the last one told of may be there then.
+            ValueError: `concurrency` is below 1.
         """
+        window = most_waiting(concurrency)
 
         def bring(index: int, new: NewPicture) -> Added:
             try:
@@ -190,7 +192,7 @@ class Client(_Opened):
             try:
                 for index, given in enumerate(pictures):
                     waiting.append(threads.submit(bring, index, as_new(given)))
-                    if len(waiting) >= 2 * concurrency:
+                    if len(waiting) >= window:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()
@@ -265,6 +267,7 @@ class AsyncClient(_Opened):
         self, service: str, pictures: Given, *, concurrency: int = CONCURRENCY
     ) -> AsyncIterator[Added]:
         """Add pictures, several at a time; see `Client.add_many`."""
+        window = most_waiting(concurrency)
         room = asyncio.Semaphore(concurrency)
 
         async def bring(index: int, new: NewPicture) -> Added:
@@ -280,7 +283,7 @@ class AsyncClient(_Opened):
         try:
             for index, given in enumerate(pictures):
                 waiting.append(asyncio.create_task(bring(index, as_new(given))))
-                if len(waiting) >= 2 * concurrency:
+                if len(waiting) >= window:
                     yield await waiting.popleft()
             while waiting:
                 yield await waiting.popleft()
