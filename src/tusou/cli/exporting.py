@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tusou.cli import command
-from tusou.cli.calls import moment, one_library
+from tusou.cli.calls import Whose, moment, one_library
 from tusou.exports import features
 from tusou.exports.features import Portion
 from tusou.exports.folder import Export, Piece, opened
@@ -52,10 +52,7 @@ _PORTION = 5000
 def export(
     settings: Settings,
     target: Path,
-    service: str,
-    app_id: int | None,
-    host: str | None,
-    keys: Path | None,
+    whose: Whose,
     manifest: Form,
     threads: int,
     as_json: bool,
@@ -69,13 +66,13 @@ def export(
     says which.
     """
     if target.suffix in features.SUFFIXES:
-        if host is not None or app_id is None:
+        if whose.server is not None:
             raise ValueError("vectors are exported from this folder; say whose by --app")
         with Office(settings) as office:
-            count = _write_features(office, app_id, service, target)
+            count = _write_features(office, whose.app, whose.service, target)
         _tell({"written": count}, f"{count:,} vectors written to {target}", as_json)
         return
-    with closing(_open(settings, service, app_id, host, keys)) as holdings:
+    with closing(_open(settings, whose)) as holdings:
         done = _write_folder(holdings, target, manifest, threads)
     words = (
         f"{done.counts['added']:,} pictures written, {done.counts['there']:,} were there, "
@@ -88,20 +85,14 @@ def export(
         sys.exit(_SOME_FAILED)
 
 
-def _open(
-    settings: Settings, service: str, app_id: int | None, host: str | None, keys: Path | None
-) -> "Holdings":
+def _open(settings: Settings, whose: Whose) -> "Holdings":
     from tusou.cli.holdings import LocalHoldings, RemoteHoldings
 
-    if host is not None:
-        if keys is None:
-            raise ValueError("--host needs --keys")
-        return RemoteHoldings(host, keys, service)
-    if app_id is None:
-        raise ValueError("--app says whose library; or name a server with --host")
-    office = Office(settings)
+    if whose.server is not None:
+        return RemoteHoldings(*whose.server, whose.service)
+    app_id, office = whose.app, Office(settings)
     try:
-        return LocalHoldings(office, app_id, service)
+        return LocalHoldings(office, app_id, whose.service)
     except BaseException:
         office.close()
         raise

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tusou.cli import command
-from tusou.cli.calls import moment, one_library
+from tusou.cli.calls import Whose, moment, one_library
 from tusou.cli.language import LANGUAGE, Language, spoken
 from tusou.errors import TusouError
 from tusou.exports.whole import beside
@@ -62,10 +62,7 @@ class Outcome:
 def search(
     settings: Settings,
     files: tuple[Path, ...],
-    service: str,
-    app_id: int | None,
-    host: str | None,
-    keys: Path | None,
+    whose: Whose,
     limit: int,
     threshold: float,
     as_json: bool,
@@ -81,7 +78,7 @@ def search(
     if as_json and html is not None:
         raise ValueError("choose --json or --html")
     failed = 0
-    with closing(_open(settings, service, app_id, host, keys)) as library:
+    with closing(_open(settings, whose)) as library:
         count = min(limit, library.service.most_results)
         outcomes = _find(library, files, count, threshold)
         if html is not None:
@@ -94,17 +91,12 @@ def search(
         sys.exit(_SOME_FAILED)
 
 
-def _open(
-    settings: Settings, service: str, app_id: int | None, host: str | None, keys: Path | None
-) -> "Searched":
+def _open(settings: Settings, whose: Whose) -> "Searched":
     from tusou.cli.holdings import LocalSearch, RemoteHoldings
 
-    if host is not None:
-        if keys is None:
-            raise ValueError("--host needs --keys")
-        return RemoteHoldings(host, keys, service)
-    if app_id is None:
-        raise ValueError("--app says whose library; or name a server with --host")
+    if whose.server is not None:
+        return RemoteHoldings(*whose.server, whose.service)
+    app_id = whose.app
     if is_served(settings):
         raise RuntimeError(
             f"a server is running on {settings.data.absolute()}; search through it, with --host "
@@ -112,7 +104,7 @@ def _open(
         )
     runtime = Runtime(settings)
     try:
-        return LocalSearch(runtime, app_id, service)
+        return LocalSearch(runtime, app_id, whose.service)
     except BaseException:
         runtime.close()
         raise
@@ -183,9 +175,8 @@ def _strip(library: "Searched", outcome: Outcome) -> "Strip":
     from tusou.images.decode import decode, thumbnail
 
     small = None
-    if not outcome.problem or outcome.path.is_file():
-        with suppress(TusouError):  # what is wrong with it stands beside it
-            small = thumbnail(decode(outcome.path.read_bytes(), library.service).rgb)
+    with suppress(TusouError, OSError):  # what is wrong with it stands beside it
+        small = thumbnail(decode(outcome.path.read_bytes(), library.service).rgb)
     tiles = [Tile(hit, _small(library, hit)) for hit in outcome.hits]
     return Strip(str(outcome.path), small, tiles, outcome.problem)
 
