@@ -28,26 +28,18 @@ MAY_IMPORT = {
     "client": {"errors", "services", "images"},
     "start": {"cli"},
     "intake": {"errors"},
+    "exports": {"intake"},  # how far it is, told alike
     "bundle": set[str](),
     "top": {"errors", "stages"},
     "machine": set[str](),
     "doctor": LEAVES | {"machine", "storage", "runtime"},
     "web": LEAVES | {"library", "accounts", "runtime"},
     # `serve` starts the web application, `eval` judges what libraries answer, `import` reads fields
-    # as the web does; nothing else of the command line needs them.
+    # and `export` tells of pictures as the web does, `search` shows the searched picture; nothing
+    # else of the command line needs them.
     "cli": LEAVES
-    | {
-        "runtime",
-        "backup",
-        "bundle",
-        "doctor",
-        "top",
-        "accounts",
-        "library",
-        "web",
-        "client",
-        "intake",
-    },
+    | {"runtime", "backup", "bundle", "doctor", "top", "accounts", "library", "web", "client"}
+    | {"intake", "exports", "images"},
 }
 
 # A foreign library lives in the modules named here and nowhere else.
@@ -76,7 +68,11 @@ OWNERS = {
     "prometheus_client": ("web.metrics", "top.readings"),
     "opentelemetry": ("web.tracing",),
     "google": ("web.private.",),
-    "numpy": ("types", "vision.", "index.", "images.", "storage.items", "library."),
+    "numpy": (
+        *("types", "vision.", "index.", "images.", "storage.items", "library."),
+        "exports.features",
+    ),
+    "pyarrow": ("exports.features",),
 }
 
 

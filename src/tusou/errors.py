@@ -460,6 +460,11 @@ class Problem(Enum):
         return self.value.code
 
     @property
+    def urn(self) -> str:
+        """The native interface's name of it."""
+        return f"urn:tusou:problem:{self.name.lower().replace('_', '-')}"
+
+    @property
     def message(self) -> str:
         """The cloud interface's error_msg, without detail."""
         return self.value.message

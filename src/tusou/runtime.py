@@ -4,6 +4,7 @@ import fcntl
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -35,15 +36,18 @@ from tusou.storage.blobs import Blobs, FolderBlobs, new_name
 from tusou.storage.capacity import CapacityRequests
 from tusou.storage.capacity import Request as Request  # for those who show them
 from tusou.storage.database import Also, Database
-from tusou.storage.items import LibraryRow, Registry
+from tusou.storage.items import Items, LibraryRow, Registry
+from tusou.storage.listing import Listing
 from tusou.storage.moves import MoveRow, Moves
 from tusou.storage.snapshot import require_sqlite
+from tusou.types import Vectors
 from tusou.vision.packs import Pack
 from tusou.vision.shelf import Shelf
 
 if TYPE_CHECKING:
     from tusou.library.description import Description
     from tusou.library.models import Model
+    from tusou.library.pictures import Pictures
 
 _log = logging.getLogger(__name__)
 
@@ -224,6 +228,25 @@ class Office:
             for row in self.registry.list()
             if max(row.created, last.get((row.app_id, row.service), 0)) < before
         ]
+
+    def pictures(self, app_id: int, service: str) -> "Pictures":
+        """An application's pictures for a service, to look at, also beside a running server.
+
+        Raises:
+            TusouError: NO_LIBRARY.
+        """
+        from tusou.library.pictures import Pictures
+
+        row = self.registry.get(app_id, service)
+        blobs = FolderBlobs(self.settings.data / "blobs")
+        return Pictures(Listing(self.database, row.id), blobs)
+
+    def vectors(self, row: LibraryRow, keys: Sequence[int]) -> tuple[list[int], Vectors]:
+        """Those of some pictures of a library that are there still, and their vectors [N × D].
+
+        All are by the pack of `row`; of a library that was moved meanwhile there are none.
+        """
+        return Items(self.database, row.id).vectors_of(keys, row.pack)
 
     def close(self) -> None:
         """Close the database."""

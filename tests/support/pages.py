@@ -45,3 +45,8 @@ def dead_links(page: Path) -> list[str]:
 
 def _has(page: Path, anchor: str) -> bool:
     return anchor in anchors(page.read_text("utf-8"))
+
+
+def programs(page: Path) -> list[str]:
+    """The Python programs of a page, in their order."""
+    return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)

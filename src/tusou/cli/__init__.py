@@ -57,10 +57,12 @@ def _register() -> None:
     from tusou.cli.bundle import bundle
     from tusou.cli.doctor import doctor
     from tusou.cli.eval import eval_
+    from tusou.cli.exporting import export
     from tusou.cli.importing import import_
     from tusou.cli.library import library
     from tusou.cli.model import model
     from tusou.cli.package import package, qps
+    from tusou.cli.search import search
     from tusou.cli.serve import serve
     from tusou.cli.top import top
     from tusou.cli.user import user
@@ -75,6 +77,8 @@ def _register() -> None:
         import_,
         backup,
         restore,
+        export,
+        search,
         model,
         eval_,
         account,

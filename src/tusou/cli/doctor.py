@@ -1,13 +1,13 @@
 """`tusou doctor`: is everything there that the server needs?"""
 
 import json
-import locale
 import sys
 from dataclasses import asdict
 
 import click
 
 from tusou.cli import command
+from tusou.cli.language import LANGUAGE, Language, spoken
 from tusou.settings import Settings
 
 _SIGNS = {"ok": "✓", "warning": "!", "problem": "✗"}
@@ -19,14 +19,10 @@ _ENDS = {
 
 
 @click.command()
-@click.option(
-    "--language",
-    type=click.Choice(["english", "chinese"]),
-    help="Language of the report, by default that of the terminal.",
-)
+@LANGUAGE
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts, in both languages.")
 @command
-def doctor(settings: Settings, language: str | None, as_json: bool) -> None:
+def doctor(settings: Settings, language: Language | None, as_json: bool) -> None:
     """Check ports, disk, memory, processor, models, database, pictures and clock.
 
     Says what to do where something is wrong. Exit status 1: the server cannot run.
@@ -34,7 +30,7 @@ def doctor(settings: Settings, language: str | None, as_json: bool) -> None:
     # Here and not above: the other commands must not wait for this to load.
     from tusou.doctor import examine
 
-    language = language or _language()
+    language = language or spoken()
     findings, levels = [], set()
     for finding in examine(settings):
         findings.append(asdict(finding))
@@ -51,12 +47,3 @@ def doctor(settings: Settings, language: str | None, as_json: bool) -> None:
         well, warned, ill = _ENDS[language]
         click.echo(ill if "problem" in levels else warned if "warning" in levels else well)
     sys.exit(1 if "problem" in levels else 0)
-
-
-def _language() -> str:
-    try:
-        locale.setlocale(locale.LC_ALL, "")
-    except locale.Error:  # one that is not installed here
-        return "english"
-    spoken = locale.getlocale(locale.LC_MESSAGES)[0] or ""
-    return "chinese" if spoken.startswith("zh") else "english"

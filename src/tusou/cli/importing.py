@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from tusou.cli import command
+from tusou.cli.calls import Whose, one_library
 from tusou.intake import briefs
 from tusou.intake.journal import Journal
 from tusou.intake.progress import Progress
 from tusou.intake.run import Add, Import, Plan
 from tusou.intake.sources import Source, open_source
 from tusou.runtime import Runtime, is_served
-from tusou.services import SERVICES
 from tusou.settings import Settings
 
 if TYPE_CHECKING:  # what an import loads, other commands must not wait for
@@ -27,14 +27,7 @@ _SOME_FAILED = 3
 
 @click.command("import")
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
-@click.option("--service", type=click.Choice(list(SERVICES)), required=True, help="Which library.")
-@click.option("--app", "app_id", type=int, help="Whose library, of this folder.")
-@click.option("--host", help="A running server instead, such as http://127.0.0.1:8080.")
-@click.option(
-    "--keys",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="With --host: the application's keys, as `tusou app show --json` prints them.",
-)
+@one_library
 @click.option(
     "--brief-template",
     default=briefs.DEFAULT,
@@ -56,10 +49,7 @@ _SOME_FAILED = 3
 def import_(
     settings: Settings,
     source: Path,
-    service: str,
-    app_id: int | None,
-    host: str | None,
-    keys: Path | None,
+    whose: Whose,
     brief_template: str,
     tags: str | None,
     threads: int | None,
@@ -79,11 +69,8 @@ def import_(
     classes: dict[str, str] = {} if tags is None else {"tags": tags}
     count = threads or min(32, 4 * (os.cpu_count() or 1))
     plan = Plan(briefs.template(brief_template), classes, count)
-    if host is not None:
-        target, place = _remote(host, keys, service)
-    else:
-        target, place = _local(settings, app_id, service)
-    name = _name(source, service, brief_template, tags or "", place)
+    target, place = _open(settings, whose)
+    name = _name(source, whose.service, brief_template, tags or "", place)
     state = settings.data / "imports"
     try:
         with Journal(state / f"{name}.{'dry' if dry_run else 'journal'}") as journal:
@@ -99,21 +86,14 @@ def import_(
     _tell(done, file, dry_run, as_json)
 
 
-def _remote(host: str, keys: Path | None, service: str) -> "tuple[Target, str]":
-    """A library of a server, and what names it."""
-    from tusou.cli.targets import RemoteTarget
+def _open(settings: Settings, whose: Whose) -> "tuple[Target, str]":
+    """A library, and what names it. One of this folder nobody serves meanwhile."""
+    from tusou.cli.targets import LocalTarget, RemoteTarget
 
-    if keys is None:
-        raise ValueError("--host needs --keys")
-    return RemoteTarget(host, keys, service), f"{host} {keys.resolve()}"
-
-
-def _local(settings: Settings, app_id: int | None, service: str) -> "tuple[Target, str]":
-    """A library of this folder, which nobody serves meanwhile, and what names it."""
-    from tusou.cli.targets import LocalTarget
-
-    if app_id is None:
-        raise ValueError("--app says whose library; or name a server with --host")
+    if whose.server is not None:
+        host, keys = whose.server
+        return RemoteTarget(host, keys, whose.service), f"{host} {keys.resolve()}"
+    app_id = whose.app
     if is_served(settings):
         raise RuntimeError(
             f"a server is running on {settings.data.absolute()}; import through it, with --host "
@@ -121,7 +101,7 @@ def _local(settings: Settings, app_id: int | None, service: str) -> "tuple[Targe
         )
     runtime = Runtime(settings)
     try:
-        row = runtime.registry.get(app_id, service)
+        row = runtime.registry.get(app_id, whose.service)
         # Numbers of libraries are never used again.
         return LocalTarget(runtime, runtime.catalogue.open(row)), str(row.id)
     except BaseException:

@@ -305,6 +305,19 @@ class Items:
             rows = connection.execute(select(keypoints).where(keypoints.c.item_id.in_(keys)))
             return {row.item_id: LocalFeatures(row.keypoints, row.sketch) for row in rows}
 
+    def vectors_of(self, keys: Sequence[int], pack: str) -> tuple[list[int], Vectors]:
+        """Those of some pictures that have a vector by a pack, in their order, and the vectors."""
+        query = select(vectors.c.item_id, vectors.c.vector).where(
+            vectors.c.library_id == self._library_id,
+            vectors.c.pack == pack,
+            vectors.c.item_id.in_(keys),
+        )
+        with self._database.read() as connection:
+            found = {row.item_id: row.vector for row in connection.execute(query)}
+        there = [key for key in keys if key in found]
+        raw = np.frombuffer(b"".join(found[key] for key in there), "<f2")
+        return there, raw.reshape(len(there), -1 if there else 0).astype(np.float32)
+
     def scan(self, pack: str) -> Iterator[VectorRows]:
         """All numbers, vectors and classes, in portions and in one consistent view."""
         query = (

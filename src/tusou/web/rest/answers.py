@@ -37,7 +37,7 @@ def failure(request: Request, error: Exception, status: int | None = None) -> Re
         request.state.note["detail"] = error.detail
     status = status or status_of(error.problem)
     facts = {
-        "type": f"urn:tusou:problem:{error.problem.name.lower().replace('_', '-')}",
+        "type": error.problem.urn,
         "title": error.problem.message,
         "status": status,
         "detail": error.detail or error.problem.value.when,
