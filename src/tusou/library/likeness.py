@@ -1,0 +1,135 @@
+"""Whether two stored pictures show the same, whatever their service searches by.
+
+An embedding says which pictures are worth a look. What decides is what they show in the same
+places: keypoints, or a sketch of the whole where there are too few. Services that keep no keypoints
+have them taken from the files. Where no file was kept either, only the embedding is left, which
+must then be as near as only lightly changed copies are.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tusou.errors import TusouError
+from tusou.images.decode import decode
+from tusou.library.models import View
+from tusou.services import Service
+from tusou.storage.blobs import Blobs
+from tusou.storage.duplicates import Pairs, Seen
+from tusou.types import Features, Keypoints, Sketch
+from tusou.vision import geometry, keypoints, sketch
+
+LEAST_SCORE = 0.9
+"""Of a verified match. A search shows what is as likely as not the same; what somebody may delete
+must be surer."""
+LEAST_SHARE = 0.8
+"""Of the one picture, that the other must show: pictures that share a part are not the same."""
+ALONE = 0.97
+"""Calibrated likeness that stands alone, see `benchmarks/duplicates.py`."""
+MOST = 200
+"""Candidates of one picture at most."""
+_PORTION = 16
+"""Candidates that are looked at before they must have brought something."""
+_COMPLETED = 100
+"""Matches of matches that are looked at besides."""
+_REMEMBERED = 2000
+"""Pictures whose keypoints are remembered, 16 KiB each."""
+
+
+class Local(NamedTuple):
+    """What two pictures are compared by."""
+
+    points: Keypoints
+    sketch: Sketch | None
+
+
+class Comparison:
+    """Compares pictures of one library with all others.
+
+    Args:
+        service: The library's.
+        view: What it is seen by.
+        pairs: What is stored of its pictures.
+        blobs: Where their files are.
+    """
+
+    def __init__(self, service: Service, view: View, pairs: Pairs, blobs: Blobs) -> None:
+        self._service = service
+        self._view = view
+        self._pairs = pairs
+        self._blobs = blobs
+        self._taken = OrderedDict[int, tuple[bytes, bytes] | None]()
+
+    def same_as(self, key: int) -> dict[int, float]:
+        """The pictures that show the same as one, each with how sure that is, 0–1.
+
+        Those that match a match are looked at too: without them a group would fall apart where its
+        best picture is one that its copies did not find.
+        """
+        found: dict[int, float] = {}
+        for own in self._pairs.seen([key], self._view.model.pack):  # none: it is gone
+            found = self._same_as(own)
+        return found
+
+    def _same_as(self, own: Seen) -> dict[int, float]:
+        local = self._local(own)
+        features = Features(own.vector, local and local.points, own.words, local and local.sketch)
+        candidates = [
+            key
+            for key in self._view.pipeline.candidates(features, self._view.indexes, MOST)
+            if key != own.key
+        ]
+        found: dict[int, float] = {}
+        for start in range(0, len(candidates), _PORTION):
+            brought = self._look_at(candidates[start : start + _PORTION], own, local)
+            found |= brought
+            if not brought:
+                break
+        looked_at = {own.key, *candidates[: start + _PORTION]} if candidates else {own.key}
+        near = {key for both in self._pairs.same_as(found) for key in both} - looked_at
+        return found | self._look_at(sorted(near)[:_COMPLETED], own, local)
+
+    def _look_at(self, keys: Sequence[int], own: Seen, local: Local | None) -> dict[int, float]:
+        pack = self._view.model.pack
+        scores = {
+            other.key: self._score(own, local, other) for other in self._pairs.seen(keys, pack)
+        }
+        return {key: score for key, score in scores.items() if score}
+
+    def _score(self, own: Seen, local: Local | None, other: Seen) -> float:
+        alike = self._view.pipeline.likeness(own.vector, other.vector)
+        theirs = self._local(other)
+        if local is None or theirs is None:
+            return alike if alike >= ALONE else 0.0
+        return compare(local, theirs)
+
+    def _local(self, seen: Seen) -> Local | None:
+        """Keypoints and sketch: stored, or taken from the file; None where it was not kept."""
+        if seen.keypoints is not None:
+            drawn = None if seen.sketch is None else sketch.unpack(seen.sketch)
+            return Local(keypoints.unpack(seen.keypoints), drawn)
+        if seen.key not in self._taken:
+            self._taken[seen.key] = self._take(seen.blob)
+            if len(self._taken) > _REMEMBERED:
+                self._taken.popitem(last=False)
+        packed = self._taken[seen.key]
+        return packed and Local(keypoints.unpack(packed[0]), sketch.unpack(packed[1]))
+
+    def _take(self, blob: str) -> tuple[bytes, bytes] | None:
+        try:
+            rgb = decode(self._blobs.get(blob), self._service).rgb
+        except (KeyError, TusouError):
+            return None
+        return keypoints.pack(keypoints.extract(rgb)), sketch.pack(sketch.draw(rgb))
+
+
+def compare(one: Local, other: Local) -> float:
+    """How sure it is that two pictures show the same, 0 where it is not sure enough."""
+    match = geometry.verify(one.points, other.points)
+    if match is None and one.sketch is not None and other.sketch is not None:
+        if not sketch.are_needed(one.points, other.points):
+            return 0.0
+        match = sketch.match(one.sketch, other.sketch, one.points.size, other.points.size)
+    if match is None or max(match.query_overlap, match.stored_overlap) < LEAST_SHARE:
+        return 0.0
+    return match.score if match.score >= LEAST_SCORE else 0.0
