@@ -78,6 +78,10 @@ class Duplicates:
         """Have the pictures compared that were not yet; a scan that is under way goes on."""
         return self._scans.ask(library.id, also)
 
+    def fresh(self, library: LibraryRow) -> int:
+        """How many pictures no scan has compared yet."""
+        return self._scans.fresh(library.id)
+
     def page(self, library: LibraryRow, count: int, after: int | None = None) -> Groups:
         """Up to `count` groups, those of the newest best pictures first.
 

@@ -103,6 +103,13 @@ class Scans:
         with self._database.read() as connection:
             return [_scan(row) for row in connection.execute(query)]
 
+    def fresh(self, library_id: int) -> int:
+        """How many pictures are not compared yet."""
+        last = self.get(library_id).last
+        mine = (items.c.library_id == library_id) & (items.c.id > last)
+        with self._database.read() as connection:
+            return connection.scalar(select(func.count()).select_from(items).where(mine)) or 0
+
     def ask(self, library_id: int, also: Also = lambda _: None) -> Scan:
         """Have the pictures compared that were not yet; one that is open already goes on."""
         with self._database.write() as connection:
