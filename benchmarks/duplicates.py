@@ -1,21 +1,37 @@
-"""Planted copies, found as duplicates: precision and recall of the groups that a scan makes."""
+"""Planted copies, found as duplicates: precision and recall of the groups that a scan makes.
+
+    scripts/bench duplicates --data /tmp/duplicates --show /tmp/duplicates.png
+
+300 copies (crops, reductions, re-encodings, rotations, mirror images, lettering), two of each of
+150 pictures, in a library of 5,000 of `shared/datasets/pool`. A pair is right if both come from one
+picture. The pool has copies of its own: pairs that somebody looked at and found to be the same
+picture are in `duplicates.seen.txt` and count neither way; all others count as wrong. With --data
+the library is kept, so that another run only looks for duplicates.
+"""
 
 import argparse
-import itertools
-import os
+import io
+import tempfile
 import time
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from copies import KINDS, choose, encode, read
+from PIL import Image
 
+from copies import KINDS, choose, encode, read
 from support.pictures import SHARED
 from tusou.errors import Problem, TusouError
+from tusou.library.comparing import Comparing
 from tusou.runtime import Runtime
 from tusou.settings import Settings
+from tusou.storage.items import LibraryRow
+from tusou.types import Filter
 
 PLANTED = (
     "crop to 50 %",
@@ -31,6 +47,11 @@ PLANTED = (
     "mirror",
     "text and logo",
 )
+SEEN = Path(__file__).with_suffix(".seen.txt")
+SIDE = 240
+
+Pair = frozenset[str]
+"""Briefs of two pictures."""
 
 
 class Planted(NamedTuple):
@@ -39,6 +60,68 @@ class Planted(NamedTuple):
     brief: str
     """`KIND of PATH`, or the path alone."""
     data: bytes
+
+
+class Score(NamedTuple):
+    """How the pairs of a service's groups compare with those that were planted."""
+
+    planted: set[Pair]
+    right: set[Pair]
+    wrong: set[Pair]
+    seen: set[Pair]
+    """Pairs of the pool's own copies."""
+
+    @property
+    def row(self) -> str:
+        """Figures of a table."""
+        precision = len(self.right) / max(1, len(self.right) + len(self.wrong))
+        recall = len(self.right) / max(1, len(self.planted))
+        return (
+            f"{len(self.planted)} | {precision:.4f} | {recall:.4f} | {len(self.wrong)} "
+            f"| {len(self.seen)}"
+        )
+
+
+def main() -> None:
+    """Fill, scan, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--services", nargs="+", default=["same_hq", "similar", "product"])
+    parser.add_argument("--copies", type=int, default=300)
+    parser.add_argument("--pictures", type=int, default=5000, help="copies included")
+    parser.add_argument("--datasets", type=Path, default=SHARED)
+    parser.add_argument("--data", type=Path, help="folder to keep the libraries in")
+    parser.add_argument("--show", type=Path, help="write a sheet of the pairs that count as wrong")
+    parser.add_argument("--list", action="store_true", help="print them, too")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        data = options.data or Path(temporary) / "data"
+        with Runtime(Settings.load({}, data=data)) as runtime:
+            rows = libraries(runtime, options.services)
+            made = partial(gallery, options.datasets, options.copies, options.pictures)
+            fill(runtime, rows, made())
+            print(
+                "| service | pictures | planted pairs | precision | recall | wrong | pool's own "
+                "| pictures/s |\n|---|" + "---:|" * 7
+            )
+            scores = [measure(runtime, row) for row in rows]
+            for row, score in zip(rows, scores, strict=True):
+                tell_kinds(row.service, score)
+            wrong = sorted({tuple(sorted(both)) for score in scores for both in score.wrong})
+            if options.list:
+                print("\n".join("\t".join(both) for both in wrong))
+            if options.show:
+                sheet(wrong, options.show, dict(made()))
+
+
+def libraries(runtime: Runtime, services: Sequence[str]) -> list[LibraryRow]:
+    """The libraries of the one application of the folder."""
+    apps = runtime.apps.list()
+    app = apps[0] if apps else runtime.apps.create("bench", services)[0]
+    there = {row.service for row in runtime.registry.list(app.id)}
+    for service in services:
+        if service not in there:
+            runtime.create_library(app.id, service)
+    return [runtime.registry.get(app.id, service) for service in services]
 
 
 def gallery(datasets: Path, copies: int, pictures: int) -> Iterator[Planted]:
@@ -54,3 +137,106 @@ def gallery(datasets: Path, copies: int, pictures: int) -> Iterator[Planted]:
             yield Planted(f"{kind} of {name}", KINDS[kind](rgb, random))
     for path in others:
         yield Planted(str(path.relative_to(datasets)), encode(read(path), 95))
+
+
+def fill(runtime: Runtime, rows: Sequence[LibraryRow], pictures: Iterator[Planted]) -> None:
+    """Add to libraries that were not filled before; what a service does not take is left out."""
+    marks = {row: runtime.settings.data / f"{row.service}.filled" for row in rows}
+    missing = [runtime.catalogue.open(row) for row, mark in marks.items() if not mark.exists()]
+
+    def add(planted: Planted) -> None:
+        for library in missing:
+            try:
+                library.add(planted.data, planted.brief, (0, 0))
+            except TusouError as error:
+                if error.problem in (Problem.UNAVAILABLE, Problem.OVERLOADED):
+                    raise
+
+    if missing:
+        with ThreadPoolExecutor(2) as executor:
+            list(executor.map(add, pictures))
+    for mark in marks.values():
+        mark.touch()
+
+
+def measure(runtime: Runtime, row: LibraryRow) -> Score:
+    """Look for duplicates in a library, and compare its groups with what was planted."""
+    fresh = runtime.duplicates.fresh(row)
+    started = time.monotonic()
+    runtime.duplicates.ask(row)
+    Comparing(runtime.database, runtime.catalogue, runtime.blobs, rest=0).run(row.id)
+    rate = fresh / (time.monotonic() - started)
+    score = judge(grouped(runtime, row), briefs(runtime, row))
+    size = runtime.registry.get(row.app_id, row.service).size
+    print(f"| {row.service} | {size} | {score.row} | {rate:.1f} |", flush=True)
+    return score
+
+
+def briefs(runtime: Runtime, row: LibraryRow) -> list[str]:
+    """Of all pictures of a library."""
+    listing, found, after = runtime.catalogue.pictures(row.app_id, row.service), list[str](), None
+    while True:
+        page = listing.page(Filter(), 1000, after)
+        found += [item.brief for item in page.items]
+        after = page.next
+        if after is None:
+            return found
+
+
+def grouped(runtime: Runtime, row: LibraryRow) -> set[Pair]:
+    """All pairs within groups, not only those with the best."""
+    found, after = set[Pair](), None
+    while True:
+        page = runtime.duplicates.page(row, 100, after)
+        for group in page.groups:
+            names = [group.best.brief, *(twin.item.brief for twin in group.others)]
+            found |= {frozenset(both) for both in combinations(names, 2)}
+        after = page.next
+        if after is None:
+            return found
+
+
+def judge(found: set[Pair], names: Sequence[str]) -> Score:
+    """Tell right from wrong by what the pictures were made from."""
+    families = defaultdict[str, list[str]](list)
+    for name in names:
+        families[source(name)].append(name)
+    planted = {frozenset(both) for family in families.values() for both in combinations(family, 2)}
+    lines = SEEN.read_text("utf-8").splitlines() if SEEN.exists() else []
+    known = {frozenset(line.split("\t")) for line in lines if not line.startswith("#")}
+    strangers = found - planted
+    seen = {both for both in strangers if frozenset(map(source, both)) in known}
+    return Score(planted, found & planted, strangers - seen, seen)
+
+
+def source(brief: str) -> str:
+    """The picture that one was made from."""
+    return brief.rpartition(" of ")[2]
+
+
+def tell_kinds(service: str, score: Score) -> None:
+    """Print what kinds of copies are missed."""
+    kinds = Counter(
+        " and ".join(sorted(brief.rpartition(" of ")[0] or "original" for brief in both))
+        for both in score.planted - score.right
+    )
+    print(f"missed in {service}: " + ", ".join(f"{kind} {n}" for kind, n in kinds.most_common()))
+
+
+def sheet(pairs: Sequence[tuple[str, ...]], file: Path, pictures: dict[str, bytes]) -> None:
+    """A picture of pairs, side by side, in the order of the list."""
+    columns = 4
+    rows = max(1, -(-len(pairs) // columns))
+    canvas = Image.new("RGB", (columns * (2 * SIDE + 20), rows * (SIDE + 10)), "white")
+    for place, both in enumerate(pairs):
+        for side, brief in enumerate(both):
+            with Image.open(io.BytesIO(pictures[brief])) as image:
+                small = image.convert("RGB")
+            small.thumbnail((SIDE, SIDE))
+            left = place % columns * (2 * SIDE + 20) + side * SIDE
+            canvas.paste(small, (left, place // columns * (SIDE + 10)))
+    canvas.save(file)
+
+
+if __name__ == "__main__":
+    main()

@@ -55,6 +55,7 @@ def _register() -> None:
     from tusou.cli.bill import bill, usage
     from tusou.cli.bundle import bundle
     from tusou.cli.doctor import doctor
+    from tusou.cli.duplicates import duplicates
     from tusou.cli.eval import eval_
     from tusou.cli.importing import import_
     from tusou.cli.library import library
@@ -69,6 +70,7 @@ def _register() -> None:
         bundle,
         app,
         library,
+        duplicates,
         import_,
         model,
         eval_,

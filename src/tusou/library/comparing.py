@@ -40,9 +40,9 @@ class Comparing:
         self._rest = rest
         self._stopping = threading.Event()
 
-    def run(self) -> None:
-        """Go on with every scan that was asked for."""
-        scans = self._scans.open()
+    def run(self, only: int | None = None) -> None:
+        """Go on with every scan that was asked for, or with that of one library by its number."""
+        scans = [scan for scan in self._scans.open() if only in (None, scan.library_id)]
         rows = {row.id: row for row in self._registry.list()} if scans else {}
         for scan in scans:
             if self._stopping.is_set():

@@ -108,7 +108,9 @@ def change_many(visit: Visit) -> Response:
     facts = {"service": service.name, "pictures": meant}
     if act == "delete":
         note = runtime.audit.noting("pictures.delete", app.id, **facts)
-        return visit.json(batch_facts(runtime.bulk.ask(row, "delete", wanted, grace=grace, also=note)))
+        return visit.json(
+            batch_facts(runtime.bulk.ask(row, "delete", wanted, grace=grace, also=note))
+        )
     # Fields without "new_" say which pictures are meant.
     new = {name[4:]: value for name, value in fields.items() if name.startswith("new_")}
     classes = inputs.changed_classes(Fields(new), service)
