@@ -27,6 +27,7 @@ from PIL import Image
 from copies import KINDS, choose, encode, read
 from support.pictures import SHARED
 from tusou.errors import Problem, TusouError
+from tusou.images.decode import enlarge
 from tusou.library.comparing import Comparing
 from tusou.runtime import Runtime
 from tusou.settings import Settings
@@ -88,6 +89,7 @@ def main() -> None:
     parser.add_argument("--services", nargs="+", default=["same_hq", "similar", "product"])
     parser.add_argument("--copies", type=int, default=300)
     parser.add_argument("--pictures", type=int, default=5000, help="copies included")
+    parser.add_argument("--draw", type=int, default=0, help="another number: copies of others")
     parser.add_argument("--datasets", type=Path, default=SHARED)
     parser.add_argument("--data", type=Path, help="folder to keep the libraries in")
     parser.add_argument("--show", type=Path, help="write a sheet of the pairs that count as wrong")
@@ -97,7 +99,9 @@ def main() -> None:
         data = options.data or Path(temporary) / "data"
         with Runtime(Settings.load({}, data=data)) as runtime:
             rows = libraries(runtime, options.services)
-            made = partial(gallery, options.datasets, options.copies, options.pictures)
+            made = partial(
+                gallery, options.datasets, options.copies, options.pictures, options.draw
+            )
             fill(runtime, rows, made())
             print(
                 "| service | pictures | planted pairs | precision | recall | wrong | pool's own "
@@ -124,18 +128,20 @@ def libraries(runtime: Runtime, services: Sequence[str]) -> list[LibraryRow]:
     return [runtime.registry.get(app.id, service) for service in services]
 
 
-def gallery(datasets: Path, copies: int, pictures: int) -> Iterator[Planted]:
-    """Pictures of the pool, and two copies of different kinds of each of the first of them."""
-    originals, others = choose(datasets, copies // 2, pictures - copies - copies // 2)
+def gallery(datasets: Path, copies: int, pictures: int, draw: int) -> Iterator[Planted]:
+    """Pictures of the pool, and two copies of different kinds of each of some of them."""
+    chosen, _ = choose(datasets, pictures - copies, 0)
+    first = draw * (copies // 2)
+    originals = chosen[first : first + copies // 2]
     for number, path in enumerate(originals):
         rgb, name = read(path), str(path.relative_to(datasets))
         yield Planted(name, encode(rgb, 95))
-        turn, first = divmod(number, len(PLANTED))
-        second = first + 1 + turn % (len(PLANTED) - 1)  # another pair of kinds each time
-        for kind in (PLANTED[first], PLANTED[second % len(PLANTED)]):
+        turn, place = divmod(number, len(PLANTED))
+        second = place + 1 + turn % (len(PLANTED) - 1)  # another pair of kinds each time
+        for kind in (PLANTED[place], PLANTED[second % len(PLANTED)]):
             random = np.random.default_rng(number)
             yield Planted(f"{kind} of {name}", KINDS[kind](rgb, random))
-    for path in others:
+    for path in chosen[:first] + chosen[first + copies // 2 :]:
         yield Planted(str(path.relative_to(datasets)), encode(read(path), 95))
 
 
@@ -147,7 +153,7 @@ def fill(runtime: Runtime, rows: Sequence[LibraryRow], pictures: Iterator[Plante
     def add(planted: Planted) -> None:
         for library in missing:
             try:
-                library.add(planted.data, planted.brief, (0, 0))
+                library.add(enlarge(planted.data, library.service), planted.brief, (0, 0))
             except TusouError as error:
                 if error.problem in (Problem.UNAVAILABLE, Problem.OVERLOADED):
                     raise

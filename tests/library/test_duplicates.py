@@ -264,19 +264,20 @@ def test_two_who_ask_at_once_get_one_scan(runtime: Runtime, row: LibraryRow) -> 
     assert runtime.duplicates.scan(row).done == 1
 
 
-def test_where_no_file_was_kept_only_the_nearest_embeddings_count(
-    tmp_path_factory: pytest.TempPathFactory,
+@pytest.mark.parametrize(("service", "groups"), [("same_hq", 1), ("similar", 0)])
+def test_where_no_file_was_kept_only_stored_keypoints_count(
+    tmp_path_factory: pytest.TempPathFactory, service: str, groups: int
 ) -> None:
     data = tmp_path_factory.mktemp("bare")
     with Runtime(Settings.load({"TUSOU_STORE_ORIGINALS": "false"}, data=data)) as runtime:
         app, _ = runtime.apps.create("test", SERVICES)
-        row = runtime.create_library(app.id, "similar")
+        row = runtime.create_library(app.id, service)
         rgb = fresh()
-        for brief, copy in (("whole", rgb), ("again", rgb), ("crop", rgb[:100, :120])):
-            add(runtime, row, brief, np.ascontiguousarray(copy), 90 if brief == "whole" else 85)
+        add(runtime, row, "whole", rgb)
+        add(runtime, row, "again", rgb, 85)
         add(runtime, row, "stranger", fresh())
         scan(runtime, row)
-        assert list(map(set, grouped(runtime, row))) == [{"whole", "again"}]
+        assert grouped(runtime, row) == [["whole", "again"]][:groups]
 
 
 def test_what_is_in_no_group_cannot_be_decided(runtime: Runtime, row: LibraryRow) -> None:

@@ -66,10 +66,11 @@ class Comparing:
     def _advance(self, row: LibraryRow, scan: Scan) -> bool:
         """Compare until all are compared; False where it was broken off."""
         library, pairs = self._catalogue.open(row), Pairs(self._database, row.id)
-        last = scan.last
+        last, comparison = scan.last, None
         while portion := pairs.portion(last, scan.until, _PORTION):
             view = library.view
-            comparison = Comparison(library.service, view, pairs, self._blobs)
+            if comparison is None or comparison.view is not view:
+                comparison = Comparison(library.service, view, pairs, self._blobs)
             for key in portion:
                 started = time.monotonic()
                 same = comparison.same_as(key)

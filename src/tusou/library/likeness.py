@@ -2,8 +2,8 @@
 
 An embedding says which pictures are worth a look. What decides is what they show in the same
 places: keypoints, or a sketch of the whole where there are too few. Services that keep no keypoints
-have them taken from the files. Where no file was kept either, only the embedding is left, which
-must then be as near as only lightly changed copies are.
+have them taken from the files. Where those were not kept either, nothing is said: of 101 pairs that
+embeddings have for nearly certain, a third is wrong (docs/accuracy.md).
 """
 
 import math
@@ -31,8 +31,6 @@ LEAST_SCORE = 0.99
 the same; what somebody may delete must be surer."""
 LEAST_SHARE = 0.8
 """Of the one picture, that the other must show: pictures that share a part are not the same."""
-ALONE = 0.97
-"""Calibrated likeness that stands alone, see `benchmarks/duplicates.py`."""
 MOST = 200
 """Candidates of one picture at most."""
 _PORTION = 8
@@ -64,7 +62,7 @@ class Comparison:
 
     def __init__(self, service: Service, view: View, pairs: Pairs, blobs: Blobs) -> None:
         self._service = service
-        self._view = view
+        self.view = view
         self._pairs = pairs
         self._blobs = blobs
         self._taken = OrderedDict[int, tuple[bytes, bytes] | None]()
@@ -76,45 +74,42 @@ class Comparison:
         best picture is one that its copies did not find.
         """
         found: dict[int, float] = {}
-        for own in self._pairs.seen([key], self._view.model.pack):  # none: it is gone
+        for own in self._pairs.seen([key], self.view.model.pack):  # none: it is gone
             found = self._same_as(own)
         return found
 
     def _same_as(self, own: Seen) -> dict[int, float]:
         local = self._local(own)
-        features = Features(own.vector, local and local.points, own.words, local and local.sketch)
+        if local is None:
+            return {}
+        features = Features(own.vector, local.points, own.words, local.sketch)
         candidates = [
             key
-            for key in self._view.pipeline.candidates(features, self._view.indexes, MOST)
+            for key in self.view.pipeline.candidates(features, self.view.indexes, MOST)
             if key != own.key
         ]
         found: dict[int, float] = {}
         for start in range(0, len(candidates), _PORTION):
-            brought = self._look_at(candidates[start : start + _PORTION], own, local)
+            brought = self._look_at(candidates[start : start + _PORTION], local)
             found |= brought
             if not brought:
                 break
         looked_at = {own.key, *candidates[: start + _PORTION]} if candidates else {own.key}
         near = {key for both in self._pairs.same_as(found) for key in both} - looked_at
-        return found | self._look_at(sorted(near)[:_COMPLETED], own, local)
+        return found | self._look_at(sorted(near)[:_COMPLETED], local)
 
-    def _look_at(self, keys: Sequence[int], own: Seen, local: Local | None) -> dict[int, float]:
-        pack = self._view.model.pack
-        scores = {
-            other.key: self._score(own, local, other) for other in self._pairs.seen(keys, pack)
+    def _look_at(self, keys: Sequence[int], own: Local) -> dict[int, float]:
+        seen = self._pairs.seen(keys, self.view.model.pack)
+        others = {each.key: local for each in seen if (local := self._local(each))}
+        matches = geometry.verify_many(own.points, [other.points for other in others.values()])
+        found = {
+            key: self._certainty(own, other, match or _match_whole(own, other))
+            for (key, other), match in zip(others.items(), matches, strict=True)
         }
-        return {key: score for key, score in scores.items() if score}
+        return {key: sure for key, sure in found.items() if sure}
 
-    def _score(self, own: Seen, local: Local | None, other: Seen) -> float:
-        alike = self._view.pipeline.likeness(own.vector, other.vector)
-        theirs = self._local(other)
-        if local is None or theirs is None:
-            return alike if alike >= ALONE else 0.0
-        return self._compare(local, theirs)
-
-    def _compare(self, one: Local, other: Local) -> float:
+    def _certainty(self, one: Local, other: Local, match: Match | None) -> float:
         """How sure it is that two pictures show the same, 0 where it is not sure enough."""
-        match = _match(one, other)
         if match is None or max(match.query_overlap, match.stored_overlap) < LEAST_SHARE:
             return 0.0
         try:
@@ -145,10 +140,9 @@ class Comparison:
         return keypoints.pack(keypoints.extract(rgb)), sketch.pack(sketch.draw(rgb))
 
 
-def _match(one: Local, other: Local) -> Match | None:
-    match = geometry.verify(one.points, other.points)
-    if match is not None or one.sketch is None or other.sketch is None:
-        return match
+def _match_whole(one: Local, other: Local) -> Match | None:
+    if one.sketch is None or other.sketch is None:
+        return None
     if not sketch.are_needed(one.points, other.points):
         return None
     return sketch.match(one.sketch, other.sketch, one.points.size, other.points.size)

@@ -81,10 +81,6 @@ class Pipeline(Protocol):
         """Up to `most` stored pictures that may show the same, the likeliest first."""
         ...
 
-    def likeness(self, one: Vector, other: Vector) -> float:
-        """How alike two pictures are by their vectors alone, 0–1, as scores are calibrated."""
-        ...
-
     def explain(self, query: Features, stored: LocalFeatures | None) -> Match | None:
         """What the query has in common with a stored picture.
 
@@ -131,10 +127,6 @@ class EmbeddingPipeline:
     def candidates(self, query: Features, indexes: Indexes, most: int) -> list[int]:
         """Nearest vectors."""
         return list(map(int, indexes.vectors.search(query.vector, most)[0]))
-
-    def likeness(self, one: Vector, other: Vector) -> float:
-        """The calibrated cosine."""
-        return self._embedder.score(float(one @ other))
 
     def explain(self, query: Features, stored: LocalFeatures | None) -> Match | None:
         """Refuse: there is nothing to point at."""
@@ -273,10 +265,6 @@ class LocalPipeline:
     def candidates(self, query: Features, indexes: Indexes, most: int) -> list[int]:
         """By words and by embedding."""
         return self._find(query, indexes, None, most)
-
-    def likeness(self, one: Vector, other: Vector) -> float:
-        """The calibrated cosine."""
-        return self._embedder.score(float(one @ other))
 
     def explain(self, query: Features, stored: LocalFeatures | None) -> Match | None:
         """The verified match; None where there is none."""
