@@ -24,7 +24,7 @@ from tusou.types import Features, Keypoints, Match, Rgb, Sketch
 from tusou.vision import geometry, keypoints, sketch
 from tusou.vision.alignment import Agreement, agreement
 
-LEAST_CERTAINTY = 0.62
+LEAST_CERTAINTY = 0.5
 """See `certainty`."""
 LEAST_SCORE = 0.99
 """Of a verified match, where there are no files to look at. A search shows what is as likely as not
@@ -161,9 +161,11 @@ def _agreement(
 def certainty(score: float, agreed: Agreement) -> float:
     """The probability that two pictures are the same, by keypoints and by what lies between them.
 
-    The form is that of a logistic fit to 433 pairs of copies and to 290 pairs of other goods,
-    clothes and covers that keypoints alone take for the same; see docs/accuracy.md.
+    The form is that of a logistic fit to 433 pairs of copies and to 299 pairs of other goods,
+    clothes and covers that keypoints alone take for the same (docs/accuracy.md). What was written
+    over a copy disagrees where it is strongest, at its edges; goods photographed alike agree there,
+    in their outlines, and disagree in what is faint: so edges count against the rest.
     """
-    odds = min(math.log(score / (1 - score + 1e-6)), 10) - 37
-    odds += 11.4 * agreed.structure + 26.3 * agreed.colour
+    odds = min(math.log(score / (1 - score + 1e-6)), 10) - 34.5
+    odds += 35 * agreed.structure - 26 * agreed.edges + 26 * agreed.colour
     return 1 / (1 + math.exp(-odds))

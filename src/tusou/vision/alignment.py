@@ -41,6 +41,8 @@ class Agreement(NamedTuple):
 
     structure: float
     """Mean correlation of grey within windows that show anything, up to 1."""
+    edges: float
+    """The same, each window counting by how much it shows."""
     colour: float
     """Share of the area in which colours are the same, 0–1."""
 
@@ -86,11 +88,17 @@ def _compare(laid: Floats, ground: Floats, mask: Mask) -> Agreement | None:
     second = np.maximum(mean(other * other) - shade * shade, 0)
     common = mean(one * other) - light * shade
     correlation = common / np.sqrt((first + NOISE) * (second + NOISE))
-    shown = mask & (np.maximum(first, second) > STRUCTURE)
+    contrast = np.maximum(first, second)
+    shown = mask & (contrast > STRUCTURE)
     if shown.sum() < LEAST:
         shown = mask
+    counting = np.sqrt(contrast[mask]) + 1e-6
     differences = np.abs(laid - (light - shade)[..., None] - ground).max(axis=2)
-    return Agreement(float(correlation[shown].mean()), float((differences[mask] < LEVELS).mean()))
+    return Agreement(
+        structure=float(correlation[shown].mean()),
+        edges=float((correlation[mask] * counting).sum() / counting.sum()),
+        colour=float((differences[mask] < LEVELS).mean()),
+    )
 
 
 def _matched(

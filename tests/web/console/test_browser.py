@@ -434,7 +434,7 @@ def test_duplicates_are_decided_by_keyboard_and_a_deletion_is_undone(
     expect(page.locator("#scanned")).to_contain_text("Looked at 4 pictures")
     expect(groups.first.locator(".best")).to_contain_text("Best: most pixels")
     for theme in ("dark", "light"):
-        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=theme)
         check_access(page)
 
     page.keyboard.press("Escape")
