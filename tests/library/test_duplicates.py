@@ -11,7 +11,7 @@ import pytest
 from support.pictures import encoded, scene
 from tusou.errors import Problem, TusouError
 from tusou.library.comparing import Comparing
-from tusou.library.duplicates import stars
+from tusou.library.duplicates import Duplicates, stars
 from tusou.library.library import Library
 from tusou.library.likeness import Comparison
 from tusou.library.pictures import Pictures
@@ -303,3 +303,70 @@ def test_a_released_library_takes_its_groups_and_scan_with_it(
     assert runtime.duplicates.scan(again).state == "none"
     assert runtime.duplicates.page(again, 9).total == 0
     assert Pairs(runtime.database, row.id).same() == {}
+
+
+def test_a_picture_that_cannot_be_compared_is_passed_over(
+    runtime: Runtime, row: LibraryRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = Comparison.same_as
+    rgb = fresh()
+    bad = add(runtime, row, "bad", fresh())
+    add(runtime, row, "whole", rgb)
+    add(runtime, row, "half", half(rgb))
+
+    def stumbling(self: Comparison, key: int) -> dict[int, float]:
+        if key == bad:
+            raise ZeroDivisionError
+        return honest(self, key)
+
+    monkeypatch.setattr(Comparison, "same_as", stumbling)
+    scan(runtime, row)
+    assert grouped(runtime, row) == [["whole", "half"]]
+
+
+def test_a_scan_whose_library_cannot_be_opened_says_why_and_is_tried_again(
+    runtime: Runtime, row: LibraryRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(runtime, row, "whole", fresh())
+    runtime.duplicates.ask(row)
+    away = TusouError(Problem.UNAVAILABLE, "the model pack is not installed")
+
+    def refuse(_: LibraryRow) -> Library:
+        raise away
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runtime.catalogue, "open", refuse)
+        Comparing(runtime.database, runtime.catalogue, runtime.blobs).run()
+        held = runtime.duplicates.scan(row)
+        assert held.is_open
+        assert "not installed" in held.problem
+    scan(runtime, row)
+    assert runtime.duplicates.scan(row).problem == ""
+
+
+def test_groups_of_one_who_looked_before_are_those_of_one_who_did_not(
+    runtime: Runtime, row: LibraryRow
+) -> None:
+    """What is remembered between looks is forgotten with every change."""
+    rgb = fresh()
+    keys = [add(runtime, row, "whole", rgb), add(runtime, row, "half", half(rgb))]
+    keys.append(add(runtime, row, "mirror", mirror(rgb)))
+
+    def check() -> list[list[str]]:
+        mine = grouped(runtime, row)
+        other = Duplicates(runtime.database).page(row, 9)
+        assert len(other.groups) == len(mine)
+        assert [[g.best.key, *(t.item.key for t in g.others)] for g in other.groups] == [
+            g.keys for g in runtime.duplicates.page(row, 9).groups
+        ]
+        return mine
+
+    assert check() == []
+    scan(runtime, row)
+    assert check()[0][0] == "whole"
+    runtime.duplicates.keep(row, keys[1])
+    assert check()[0][0] == "half"
+    runtime.duplicates.part(row, keys[2])
+    assert check() == [["half", "whole"]]
+    opened(runtime, row).delete((pictures(runtime, row).describe(keys[0]).sign,))
+    assert check() == []

@@ -46,10 +46,10 @@ def duplicates(settings: Settings, app_id: int, service: str, scan: bool, as_jso
 
 def _follow(office: Office, library: LibraryRow) -> None:
     """Wait for the running server, telling how far it is."""
-    while office.duplicates.scan(library).is_open:
+    while (scan := office.duplicates.scan(library)).is_open and not scan.problem:
         _tell_progress(office, library)
         time.sleep(_LOOK_SECONDS)
-    _end(office.duplicates.scan(library))
+    _end(scan)
 
 
 def _compare(settings: Settings, library: LibraryRow) -> None:
@@ -79,13 +79,9 @@ def _tell_progress(office: Office, library: LibraryRow) -> None:
 def _end(scan: Scan) -> None:
     if sys.stderr.isatty():
         click.echo(err=True)
-    if scan.problem:
-        raise RuntimeError(scan.problem)
     if scan.is_open:
-        raise RuntimeError(
-            "the library cannot be compared now: its model pack or a store does not answer; "
-            "the same command goes on from here"
-        )
+        why = scan.problem or "it was broken off"
+        raise RuntimeError(f"{why}; the same command goes on from here")
 
 
 def _tell(office: Office, library: LibraryRow, as_json: bool) -> None:

@@ -55,9 +55,7 @@ class Comparing:
                     self._scans.end(scan)
             except TusouError as error:  # a store or the model is busy or down; the next turn
                 _log.info("library %d is not compared yet: %s", scan.library_id, error.message)
-            except ValueError as error:
-                _log.warning("library %d cannot be compared: %s", scan.library_id, error)
-                self._scans.end(scan, str(error))
+                self._scans.hold(scan, error.message)
 
     def stop(self) -> None:
         """Break off the scan in hand soon; it goes on when the server runs again."""
@@ -73,7 +71,7 @@ class Comparing:
                 comparison = Comparison(library.service, view, pairs, self._blobs)
             for key in portion:
                 started = time.monotonic()
-                same = comparison.same_as(key)
+                same = _same_as(comparison, key)
                 if library.view is not view:
                     break  # moved to another pack, whose vectors must be read from here on
                 pairs.found({pair(key, other): score for other, score in same.items()}, key)
@@ -81,3 +79,14 @@ class Comparing:
                 if self._stopping.wait((time.monotonic() - started) * self._rest):
                     return False
         return True
+
+
+def _same_as(comparison: Comparison, key: int) -> dict[int, float]:
+    try:
+        return comparison.same_as(key)
+    except TusouError:
+        raise
+    except Exception:
+        # One picture that nobody foresaw must not keep all that come after it from being compared.
+        _log.exception("picture %d could not be compared, and is passed over", key)
+        return {}

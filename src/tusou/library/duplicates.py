@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from tusou.errors import Problem, TusouError
 from tusou.storage.database import Also, Database
-from tusou.storage.duplicates import Contender, Pair, Pairs, Scans, pair
+from tusou.storage.duplicates import Contender, Mark, Pair, Pairs, Scans, pair
 from tusou.storage.duplicates import Scan as Scan  # for those who ask
 from tusou.storage.items import LibraryRow
 from tusou.storage.listing import Listing
@@ -69,6 +69,7 @@ class Duplicates:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._scans = Scans(database)
+        self._known: dict[int, tuple[Mark, list[Star]]] = {}
 
     def scan(self, library: LibraryRow) -> Scan:
         """How far a library was looked through."""
@@ -91,8 +92,7 @@ class Duplicates:
             after: Where the last page said that this one begins.
         """
         pairs = Pairs(self._database, library.id)
-        found = stars(*_pairs_and_contenders(pairs))
-        found.sort(key=lambda star: -star.best)
+        found = self._stars(library, pairs)
         rest = [star for star in found if after is None or star.best < after]
         shown = rest[:count]
         groups = self._described(library, pairs, shown)
@@ -141,6 +141,16 @@ class Duplicates:
         """
         meant = self._others(library, key, wanted)
         return Listing(self._database, library.id).page(Filter(keys=tuple(meant)), len(meant))
+
+    def _stars(self, library: LibraryRow, pairs: Pairs) -> list[Star]:
+        """All groups, those of the newest best pictures first; made anew only after a change."""
+        mark = pairs.mark()  # before the pairs are read: what changes meanwhile is seen next time
+        known = self._known.get(library.id)
+        if known is None or known[0] != mark:
+            found = stars(*_pairs_and_contenders(pairs))
+            known = mark, sorted(found, key=lambda star: -star.best)
+            self._known[library.id] = known
+        return known[1]
 
     def _others(self, library: LibraryRow, key: int, wanted: Sequence[int] | None) -> Sequence[int]:
         there = {other for other in self._group(library, key).keys if other != key}

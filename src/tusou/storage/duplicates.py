@@ -24,7 +24,7 @@ from tusou.storage.tables import (
 )
 from tusou.types import Vector, Words
 
-State = Literal["none", "waiting", "running", "done", "failed"]
+State = Literal["none", "waiting", "running", "done"]
 
 _OPEN = ("waiting", "running")
 _SQL_KEYS = 500  # numbers in one statement; SQLite takes 32,766, older ones 999
@@ -46,6 +46,7 @@ class Scan:
     asked: int
     ended: int | None
     problem: str
+    """Why it does not go on just now; empty: it does."""
 
     @property
     def is_open(self) -> bool:
@@ -78,6 +79,11 @@ class Contender(NamedTuple):
 
 Pair = tuple[int, int]
 """Numbers of two pictures, the smaller first."""
+
+
+Mark = tuple[int, ...]
+"""A revision, which grows with what is added, and how many rows there are, which falls with what
+goes: together they are equal only where nothing has changed."""
 
 
 def pair(one: int, other: int) -> Pair:
@@ -132,7 +138,9 @@ class Scans:
                 "problem": "",
             }
             if row is None:
-                connection.execute(insert(scans).values(library_id=library_id, **values))
+                connection.execute(
+                    insert(scans).values(library_id=library_id, revision=0, **values)
+                )
             else:
                 connection.execute(
                     update(scans).where(scans.c.library_id == library_id).values(**values)
@@ -142,12 +150,15 @@ class Scans:
 
     def begin(self, scan: Scan) -> None:
         """It is under way."""
-        self._set(scan, state="running")
+        self._set(scan, state="running", problem="")
 
-    def end(self, scan: Scan, problem: str = "") -> None:
-        """It is done, or has failed."""
-        state = "failed" if problem else "done"
-        self._set(scan, state=state, ended=int(time.time()), problem=problem[:500])
+    def hold(self, scan: Scan, problem: str) -> None:
+        """Say why it does not go on just now; it is tried again."""
+        self._set(scan, problem=problem[:500])
+
+    def end(self, scan: Scan) -> None:
+        """It is done."""
+        self._set(scan, state="done", ended=int(time.time()), problem="")
 
     def _set(self, scan: Scan, **values: object) -> None:
         with self._database.write() as connection:
@@ -239,7 +250,9 @@ class Pairs:
             connection.execute(
                 update(scans)
                 .where(scans.c.library_id == self._library_id)
-                .values(last=last, done=scans.c.done + 1)
+                .values(
+                    last=last, done=scans.c.done + 1, revision=scans.c.revision + (len(rows) > 0)
+                )
             )
 
     def same(self, of: Sequence[int] | None = None) -> dict[Pair, float]:
@@ -285,6 +298,7 @@ class Pairs:
                 connection.execute(
                     insert(kept_pictures).values(item_id=key, library_id=self._library_id)
                 )
+            self._revise(connection)
             also(connection)
 
     def part(self, pairs: Iterable[Pair], also: Also = lambda _: None) -> None:
@@ -301,7 +315,30 @@ class Pairs:
             rows = [self._row(both) for both in sorted(wanted) if there.issuperset(both)]
             if rows:
                 connection.execute(insert(different_pairs), rows)
+            self._revise(connection)
             also(connection)
+
+    def mark(self) -> Mark:
+        """What differs whenever any pair or decision of the library does."""
+        tables = (same_pairs, different_pairs, kept_pictures)
+        counts = [
+            select(func.count())
+            .select_from(table)
+            .where(table.c.library_id == self._library_id)
+            .scalar_subquery()
+            for table in tables
+        ]
+        query = select(scans.c.revision, *counts).where(scans.c.library_id == self._library_id)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return () if row is None else tuple(row)
+
+    def _revise(self, connection: Connection) -> None:
+        connection.execute(
+            update(scans)
+            .where(scans.c.library_id == self._library_id)
+            .values(revision=scans.c.revision + 1)
+        )
 
     def _row(self, both: Pair) -> dict[str, object]:
         return {"first": both[0], "second": both[1], "library_id": self._library_id}

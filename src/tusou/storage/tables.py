@@ -353,14 +353,15 @@ scans = Table(
     "scans",
     metadata,
     Column("library_id", _Id, ForeignKey("libraries.id"), primary_key=True, autoincrement=False),
-    Column("state", String(16), nullable=False),  # waiting, running, done, failed
+    Column("state", String(16), nullable=False),  # waiting, running, done
     Column("last", BigInteger, nullable=False),  # a picture's number: up to it all are compared
     Column("until", BigInteger, nullable=False),  # pictures with greater numbers came later
     Column("total", BigInteger, nullable=False),  # of pictures that this scan compares
     Column("done", BigInteger, nullable=False),
     Column("asked", BigInteger, nullable=False),
     Column("ended", BigInteger),
-    Column("problem", Text, nullable=False),
+    Column("problem", Text, nullable=False),  # why it does not go on just now; empty: it does
+    Column("revision", BigInteger, nullable=False),  # grows with every pair and decision
 )
 # Two pictures of one library by their numbers, the smaller first: both tables have each pair once.
 same_pairs = Table(

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("asked", sa.BigInteger(), nullable=False),
         sa.Column("ended", sa.BigInteger(), nullable=True),
         sa.Column("problem", sa.Text(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["library_id"], ["libraries.id"], name=op.f("fk_scans_library_id_libraries")
         ),

@@ -21,8 +21,10 @@ function showScan(scan) {
   bar.hidden = !open;
   bar.max = Math.max(1, scan.total);
   bar.value = scan.done;
-  const numbers = { done: scan.done.toLocaleString("en-US"), problem: scan.problem };
-  const parts = [count(`duplicates.${scan.state}`, scan.total, numbers)];
+  const numbers = { done: scan.done.toLocaleString("en-US") };
+  const complete = scan.state === "done" && scan.fresh === 0;
+  const parts = [complete ? say("duplicates.complete") : count(`duplicates.${scan.state}`, scan.total, numbers)];
+  if (scan.problem) parts.push(say("duplicates.held"));
   if (scan.ended) parts.push(moment(new Date(scan.ended * 1000)));
   if (!open && scan.fresh) parts.push(count("duplicates.fresh", scan.fresh));
   id("scanned").textContent = parts.join(" · ");
