@@ -30,6 +30,7 @@ from tusou.backup.make import Made, Sources, make, require_current
 from tusou.backup.restore import Restored
 from tusou.backup.restore import restore as put_back
 from tusou.errors import Problem, TusouError
+from tusou.library.duplicates import Duplicates
 from tusou.services import SERVICES, Service
 from tusou.settings import Settings
 from tusou.storage.blobs import Blobs, FolderBlobs, new_name
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_COMPARE_SECONDS = 1.0  # how often the server looks whether duplicates are to be looked for
 _MOVE_SECONDS = 1.0  # how often the server looks whether a library is to be moved
 _BULK_SECONDS = 0.5  # how often the server looks whether many pictures are to be changed
 _STRIKE_SECONDS = 1.0  # how often the server looks whether an hour has ended
@@ -88,6 +90,7 @@ class Office:
         self.registry = Registry(self.database)
         self.requests = CapacityRequests(self.database)
         self.moves = Moves(self.database)
+        self.duplicates = Duplicates(self.database)
         self.shelf = Shelf(settings.packs_folder)
 
     def create_library(self, app_id: int, service: str, pack: str | None = None) -> LibraryRow:
@@ -270,6 +273,7 @@ class Runtime(Office):
         from tusou.index.inverted import InvertedIndex
         from tusou.library.bulk import Bulk
         from tusou.library.catalogue import Catalogue
+        from tusou.library.comparing import Comparing
         from tusou.library.feedback import Feedback
         from tusou.library.library import Tools
         from tusou.library.models import Models
@@ -323,6 +327,9 @@ class Runtime(Office):
             self._mover = Mover(self.database, self.catalogue, self.models, self.blobs)
             self._moving: Ticker | None = None
             undo.callback(self._stop_moving)
+            self.comparing = Comparing(self.database, self.catalogue, self.blobs)
+            self._comparing_ticker: Ticker | None = None
+            undo.callback(self._stop_comparing)
             self.feedback = Feedback(self.database, self.blobs)
             self.ready = threading.Event()
             self._loader: threading.Thread | None = None
@@ -342,6 +349,7 @@ class Runtime(Office):
             self._clock = Ticker("tusou-billing", _STRIKE_SECONDS, self.billing.strike)
             self._moving = Ticker("tusou-move", _MOVE_SECONDS, self._mover.run)
             self._bulk_ticker = Ticker("tusou-bulk", _BULK_SECONDS, self.bulk.run)
+            self._comparing_ticker = Ticker("tusou-compare", _COMPARE_SECONDS, self.comparing.run)
             self._loader = threading.Thread(target=self._load, name="tusou-load", daemon=True)
             self._loader.start()
 
@@ -368,6 +376,11 @@ class Runtime(Office):
         self.bulk.stop()
         if self._bulk_ticker is not None:
             self._bulk_ticker.close()
+
+    def _stop_comparing(self) -> None:
+        self.comparing.stop()
+        if self._comparing_ticker is not None:
+            self._comparing_ticker.close()
 
     def _load(self) -> None:
         from tusou.library.reconcile import sweep

@@ -56,6 +56,7 @@ def _register() -> None:
     from tusou.cli.bill import bill, usage
     from tusou.cli.bundle import bundle
     from tusou.cli.doctor import doctor
+    from tusou.cli.duplicates import duplicates
     from tusou.cli.eval import eval_
     from tusou.cli.exporting import export
     from tusou.cli.importing import import_
@@ -74,6 +75,7 @@ def _register() -> None:
         bundle,
         app,
         library,
+        duplicates,
         import_,
         backup,
         restore,

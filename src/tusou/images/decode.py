@@ -83,6 +83,12 @@ def thumbnail(rgb: Rgb, side: int = 320) -> bytes:
     return file.getvalue()
 
 
+def pixels(data: bytes) -> Rgb:
+    """The pixels of a file that `thumbnail` made."""
+    with Image.open(BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
 def enlarge(data: bytes, service: Service) -> bytes:
     """Enlarge a picture that is smaller than `service` takes, as a JPEG file; others as they are.
 

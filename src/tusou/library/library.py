@@ -72,6 +72,11 @@ class Library:
         """The id of the model pack that pictures are seen by."""
         return self._view.model.pack
 
+    @property
+    def view(self) -> View:
+        """What it is seen by now; one that is kept goes on working while the library changes."""
+        return self._view
+
     def add(self, source: bytes | Url, brief: str, classes: tuple[int, int]) -> ContSign:
         """Add a picture; on disk when this returns, and found by every later search.
 

@@ -78,6 +78,10 @@ class Pipeline(Protocol):
         """
         ...
 
+    def candidates(self, query: Features, indexes: Indexes, most: int) -> list[int]:
+        """Up to `most` stored pictures that may show the same, the likeliest first."""
+        ...
+
     def explain(self, query: Features, stored: LocalFeatures | None) -> Match | None:
         """What the query has in common with a stored picture.
 
@@ -121,6 +125,10 @@ class EmbeddingPipeline:
             keys, cosines = indexes.vectors.search(query.vector, limit + 1, classes)
         scores = map(self._embedder.score, cosines.tolist())
         return [Ranked(key, score) for key, score in zip(keys.tolist(), scores, strict=True)]
+
+    def candidates(self, query: Features, indexes: Indexes, most: int) -> list[int]:
+        """Nearest vectors."""
+        return list(map(int, indexes.vectors.search(query.vector, most)[0]))
 
     def explain(self, query: Features, stored: LocalFeatures | None) -> Match | None:
         """Refuse: there is nothing to point at."""
@@ -257,6 +265,10 @@ class LocalPipeline:
             if (enough and not found) or time.monotonic() > end:
                 break
         return sorted(ranked, key=lambda row: (-row.score, row.key))
+
+    def candidates(self, query: Features, indexes: Indexes, most: int) -> list[int]:
+        """By words and by embedding."""
+        return self._find(query, indexes, None, most)
 
     def explain(self, query: Features, stored: LocalFeatures | None) -> Match | None:
         """The verified match; None where there is none."""

@@ -10,7 +10,7 @@ from sqlalchemy import Row, delete, insert, select, update
 from tusou.errors import Problem, TusouError
 from tusou.storage.database import Also, Database
 from tusou.storage.listing import from_json, to_json
-from tusou.storage.tables import batches, capacity_requests, items, libraries, moves
+from tusou.storage.tables import batches, capacity_requests, items, libraries, moves, scans
 from tusou.types import Filter
 
 Act = Literal["delete", "reclass", "release"]
@@ -160,7 +160,7 @@ class Batches:
             ).one_or_none()
             if row is None:
                 return True
-            for table in (moves, batches):
+            for table in (moves, batches, scans):
                 connection.execute(delete(table).where(table.c.library_id == library_id))
             connection.execute(
                 delete(capacity_requests).where(

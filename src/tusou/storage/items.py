@@ -343,7 +343,7 @@ class Items:
                 keys, data, first, second = zip(*rows, strict=True)
                 yield (
                     np.array(keys, np.int64),
-                    list(map(_words, data)),
+                    list(map(bag_of_words, data)),
                     np.array([first, second], np.uint16).T,
                 )
 
@@ -394,6 +394,11 @@ def vector_bytes(vector: Vector) -> bytes:
     return vector.astype("<f2").tobytes()
 
 
+def vector_of(data: bytes) -> Vector:
+    """Undo `vector_bytes`, but for the rounding."""
+    return np.frombuffer(data, "<f2").astype(np.float32)
+
+
 def vector_rows(rows: Sequence[Sequence[Any]]) -> VectorRows:
     """Take rows of number, vector and two classes apart into columns; one or more rows."""
     keys, data, first, second = zip(*rows, strict=True)
@@ -410,7 +415,8 @@ def word_bytes(bag: Words) -> bytes:
     return bag.numbers.astype("<u2").tobytes() + bag.signatures.astype("<u4").tobytes()
 
 
-def _words(data: bytes) -> Words:
+def bag_of_words(data: bytes) -> Words:
+    """Undo `word_bytes`."""
     count = len(data) // 6
     return Words(
         np.frombuffer(data, "<u2", count), np.frombuffer(data, "<u4", count, offset=2 * count)

@@ -33,6 +33,14 @@ metadata = MetaData(
 # SQLite makes a growing row number only of INTEGER; other databases need 64 bits said.
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
+
+def _pair() -> list[Column[int]]:
+    def item(name: str) -> Column[int]:
+        return Column(name, _Id, ForeignKey("items.id", ondelete="CASCADE"), primary_key=True)
+
+    return [item("first"), item("second"), Column("library_id", _Id, nullable=False)]
+
+
 apps = Table(
     "apps",
     metadata,
@@ -338,4 +346,40 @@ batches = Table(
     Column("starts", BigInteger, nullable=False),
     Column("problem", Text, nullable=False),
     sqlite_autoincrement=True,
+)
+
+# How far each library was looked through for pictures that show the same.
+scans = Table(
+    "scans",
+    metadata,
+    Column("library_id", _Id, ForeignKey("libraries.id"), primary_key=True, autoincrement=False),
+    Column("state", String(16), nullable=False),  # waiting, running, done
+    Column("last", BigInteger, nullable=False),  # a picture's number: up to it all are compared
+    Column("until", BigInteger, nullable=False),  # pictures with greater numbers came later
+    Column("total", BigInteger, nullable=False),  # of pictures that this scan compares
+    Column("done", BigInteger, nullable=False),
+    Column("asked", BigInteger, nullable=False),
+    Column("ended", BigInteger),
+    Column("problem", Text, nullable=False),  # why it does not go on just now; empty: it does
+    Column("revision", BigInteger, nullable=False),  # grows with every pair and decision
+)
+# Two pictures of one library by their numbers, the smaller first: both tables have each pair once.
+same_pairs = Table(
+    "same_pairs",
+    metadata,
+    *_pair(),
+    Column("score", Float, nullable=False),
+    Index(None, "second"),
+    Index(None, "library_id"),
+)
+different_pairs = Table(  # somebody said so
+    "different_pairs", metadata, *_pair(), Index(None, "second"), Index(None, "library_id")
+)
+# Pictures that somebody would rather keep than the others that show the same.
+kept_pictures = Table(
+    "kept_pictures",
+    metadata,
+    Column("item_id", _Id, ForeignKey("items.id", ondelete="CASCADE"), primary_key=True),
+    Column("library_id", _Id, nullable=False),
+    Index(None, "library_id"),
 )

@@ -419,6 +419,52 @@ def test_a_picture_is_pasted_or_dropped_to_search_and_results_are_cut_by_score(
     expect(page.locator("#grid .score")).to_have_count(0)
 
 
+def test_duplicates_are_decided_by_keyboard_and_a_deletion_is_undone(
+    page: Page, desk: Server
+) -> None:
+    caller = desk.caller("same_hq")
+    for seed in (71, 72):
+        caller.call("same_hq", "add", image=picture(seed), brief=f"whole {seed}")
+        part = encoded(scene(seed)[10:310, 20:380], "JPEG", quality=60)
+        caller.call("same_hq", "add", image=part, brief=f"part {seed}")
+    manager(page, caller, "same_hq", 4)
+    page.get_by_role("link", name="Duplicates").click()
+    page.get_by_role("button", name="Look for duplicates").click()
+    groups = page.locator("#groups > li:visible")
+    expect(groups).to_have_count(2)
+    expect(page.locator("#scanned")).to_contain_text("All pictures are compared")
+    expect(groups.first.locator(".best")).to_contain_text("Best: most pixels")
+    for theme in ("dark", "light"):
+        page.emulate_media(color_scheme=theme)
+        check_access(page)
+
+    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowDown")
+    expect(groups.first).to_be_focused()
+    page.keyboard.press("Delete")
+    expect(groups).to_have_count(1)
+    expect(groups.first).to_be_focused()
+    page.get_by_role("button", name="Undo").click()
+    expect(groups).to_have_count(2)
+
+    keep = groups.first.get_by_role("button", name="Keep this one: part 72")
+    keep.focus()
+    page.keyboard.press("Enter")
+    expect(groups.first.locator(".best")).to_contain_text("part 72")
+    expect(groups.first.locator(".best")).to_contain_text("you chose it")
+    page.get_by_role("button", name="Not the same: part 71").press("Enter")
+    expect(groups).to_have_count(1)
+    page.reload()
+    expect(groups).to_have_count(1)  # it is remembered
+
+    manager(page, caller, "same_hq", 4)
+    page.get_by_role("button", name="part 72", exact=True).click()
+    page.get_by_role("link", name="1 more shows the same; this is the best").click()
+    expect(groups).to_have_count(1)
+    expect(page.get_by_role("link", name="All duplicates")).to_be_visible()
+
+
 def strangers(desk: Server, caller: Caller, count: int, name: str = "stranger") -> None:
     """Pictures that no model has seen, stored before the server opens the library."""
     random = np.random.default_rng(0)
@@ -463,12 +509,16 @@ def test_a_viewer_is_offered_no_change(desk: Server, browser: Browser, filled: C
 
 
 @pytest.mark.parametrize(
-    "path", ["libraries", "applications", "account", "manager", "usage", "try", "plans", "users"]
+    "path",
+    [
+        *("libraries", "applications", "account", "manager", "duplicates", "usage", "try"),
+        *("plans", "users"),
+    ],
 )
 def test_nothing_is_wider_than_a_phone(page: Page, filled: Caller, path: str) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     inner = {"manager": "libraries/{}/same_hq", "usage": "usage/{}", "try": "try/{}/same_hq/add"}
-    inner["plans"] = "plans/{}"
+    inner |= {"plans": "plans/{}", "duplicates": "libraries/{}/same_hq/duplicates"}
     page.goto(inner[path].format(filled.app_id) if path in inner else path)
     page.wait_for_load_state("networkidle")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -40,7 +40,7 @@ def show(visit: Visit) -> Response:
             "classFields": list(service.class_fields),
             "mostBytes": inputs.IMAGE_LIMIT,
             "longestSide": service.longest_side,
-            "open": [_batch(batch) for batch in visit.runtime.bulk.open(library)],
+            "open": [batch_facts(batch) for batch in visit.runtime.bulk.open(library)],
         },
     )
 
@@ -108,19 +108,21 @@ def change_many(visit: Visit) -> Response:
     facts = {"service": service.name, "pictures": meant}
     if act == "delete":
         note = runtime.audit.noting("pictures.delete", app.id, **facts)
-        return visit.json(_batch(runtime.bulk.ask(row, "delete", wanted, grace=grace, also=note)))
+        return visit.json(
+            batch_facts(runtime.bulk.ask(row, "delete", wanted, grace=grace, also=note))
+        )
     # Fields without "new_" say which pictures are meant.
     new = {name[4:]: value for name, value in fields.items() if name.startswith("new_")}
     classes = inputs.changed_classes(Fields(new), service)
     if act != "reclass" or classes == (None, None):
         raise TusouError(Problem.INVALID_PARAM, "act must be delete, or reclass with classes")
     note = runtime.audit.noting("pictures.reclass", app.id, classes=classes, **facts)
-    return visit.json(_batch(runtime.bulk.ask(row, "reclass", wanted, classes, grace, note)))
+    return visit.json(batch_facts(runtime.bulk.ask(row, "reclass", wanted, classes, grace, note)))
 
 
 def progress(visit: Visit) -> Response:
     """How far a change of many pictures has come."""
-    return visit.json(_batch(visit.runtime.bulk.get(_library(visit), _number(visit))))
+    return visit.json(batch_facts(visit.runtime.bulk.get(_library(visit), _number(visit))))
 
 
 def undo(visit: Visit) -> Response:
@@ -129,7 +131,7 @@ def undo(visit: Visit) -> Response:
     row, runtime = _library(visit), visit.runtime
     note = runtime.audit.noting("pictures.undo", app.id, service=visit.service.name)
     runtime.bulk.undo(row, _number(visit), note)
-    return visit.json(_batch(runtime.bulk.get(row, _number(visit))))
+    return visit.json(batch_facts(runtime.bulk.get(row, _number(visit))))
 
 
 def item_facts(item: Item) -> dict[str, Any]:
@@ -149,7 +151,8 @@ def item_facts(item: Item) -> dict[str, Any]:
     }
 
 
-def _batch(batch: Batch) -> dict[str, Any]:
+def batch_facts(batch: Batch) -> dict[str, Any]:
+    """What scripts are told of a change of many pictures."""
     return {
         "id": batch.id,
         "act": batch.act,

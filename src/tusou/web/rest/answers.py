@@ -60,8 +60,8 @@ def picture(item: Item) -> Facts:
         "height": item.height,
         "bytes": item.length,
         "media_type": item.media_type,
-        "created": _time(item.created),
-        "updated": _time(item.updated),
+        "created": moment(item.created),
+        "updated": moment(item.updated),
         "has_file": bool(item.blob),
     }
 
@@ -76,7 +76,7 @@ def library(row: LibraryRow) -> Facts:
         "size": row.size,
         "capacity": row.capacity,
         "pack": row.pack,
-        "created": _time(row.created),
+        "created": moment(row.created),
         "class_fields": list(service.class_fields),
         "explains": service.explains,
         "most_results": service.most_results,
@@ -114,5 +114,6 @@ def _json(
     return Response(body.encode(errors="replace"), status, headers, media_type)
 
 
-def _time(seconds: int) -> str:
+def moment(seconds: int) -> str:
+    """A time as the interface writes it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -5,7 +5,7 @@ from typing import Any
 
 from tusou.errors import Problem
 from tusou.services import SERVICES
-from tusou.web.rest import calls
+from tusou.web.rest import calls, duplicates
 from tusou.web.statuses import status_of
 
 _PICTURE = {
@@ -101,6 +101,31 @@ _FOUND = {
     "subjects": [_SUBJECT],
 }
 
+_SCAN = {
+    "state": "running",
+    "total": 1200,
+    "done": 300,
+    "asked": "2026-11-22T12:00:00Z",
+    "ended": None,
+    "problem": None,
+}
+_GROUP = {
+    "best": _PICTURE,
+    "reason": "larger",
+    "others": [{"score": 0.9987} | _PICTURE | {"id": 18, "width": 320, "height": 240}],
+}
+_GROUPS = {"groups": [_GROUP], "next": "17", "total": 40, "spare": 55}
+_PAGE_OF_GROUPS: dict[str, Any] = {
+    "limit": {"type": "integer", "minimum": 1, "maximum": duplicates.MOST_A_PAGE},
+    "cursor": {"type": "string", "description": "`next` of the page before."},
+}
+_OTHERS: dict[str, Any] = {
+    "pictures": {
+        "description": "Ids of pictures of the same group: [18, 19] or 18,19.",
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "integer"}}],
+    }
+}
+
 # Of each call: what it takes by query, what by body, an example of that, an example of its answer.
 _Shown = tuple[dict[str, Any], dict[str, Any], Any, Any]
 _SHOWN: dict[Callable[..., Any], _Shown] = {
@@ -120,8 +145,19 @@ _SHOWN: dict[Callable[..., Any], _Shown] = {
     calls.original: ({}, {}, None, b""),
     calls.explain: ({}, _ASKED, {"picture": 18}, {"match": _MATCH}),
     calls.search: ({}, _SEARCH, {"picture": 17, "threshold": 0.6, "limit": 10}, _FOUND),
+    duplicates.describe_scan: ({}, {}, None, _SCAN),
+    duplicates.start_scan: ({}, {}, None, _SCAN),
+    duplicates.list_duplicates: (_PAGE_OF_GROUPS, {}, None, _GROUPS),
+    duplicates.describe_duplicates: ({}, {}, None, {"group": _GROUP}),
+    duplicates.keep_duplicate: ({}, {}, None, {"group": _GROUP}),
+    duplicates.part_duplicates: ({}, _OTHERS, {"pictures": [18]}, {"group": None}),
+    duplicates.delete_duplicates: (_OTHERS, {}, None, {"deleted": 1}),
 }
-_STATUS = {calls.add_picture: 201, calls.delete_picture: 204}
+_STATUS = {
+    calls.add_picture: 201,
+    calls.delete_picture: 204,
+    duplicates.start_scan: 202,
+}
 
 
 def describe(path: str, work: Callable[..., Any], operation: str | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from tusou.services import SERVICES
 from tusou.web import inputs
 from tusou.web.entrance import Entrance
 from tusou.web.queue import Queue
-from tusou.web.rest import calls
+from tusou.web.rest import calls, duplicates
 from tusou.web.rest.answers import failure
 from tusou.web.rest.calls import Call, query_fields, service_of
 from tusou.web.rest.openapi import describe
@@ -23,6 +23,8 @@ from tusou.web.rest.openapi import describe
 PREFIX = "/v1/"
 _LIBRARY = "/v1/libraries/{service}"
 _PICTURE = f"{_LIBRARY}/pictures/{{id}}"
+_SCAN = f"{_LIBRARY}/duplicates/scan"
+_TWINS = f"{_PICTURE}/duplicates"
 
 
 class Row(NamedTuple):
@@ -47,6 +49,13 @@ ROWS = (
     Row("GET", f"{_PICTURE}/original", calls.original),
     Row("POST", f"{_PICTURE}/explain", calls.explain, "search"),
     Row("POST", f"{_LIBRARY}/search", calls.search, "search"),
+    Row("GET", _SCAN, duplicates.describe_scan),
+    Row("POST", _SCAN, duplicates.start_scan),
+    Row("GET", f"{_LIBRARY}/duplicates", duplicates.list_duplicates),
+    Row("GET", _TWINS, duplicates.describe_duplicates),
+    Row("POST", f"{_TWINS}/keep", duplicates.keep_duplicate),
+    Row("POST", f"{_TWINS}/different", duplicates.part_duplicates),
+    Row("DELETE", _TWINS, duplicates.delete_duplicates, "delete"),
 )
 
 

@@ -1,8 +1,8 @@
 // One picture, large, with what is known of it and fields to change it.
 import { id, size } from "./dom.js";
 import { moment } from "./page.js";
-import { post } from "./server.js";
-import { say } from "./texts.js";
+import { get, post } from "./server.js";
+import { count, say } from "./texts.js";
 
 export class Viewer {
   // `events`: changed(item), remove(item), like(item), compare(item)
@@ -60,10 +60,29 @@ export class Viewer {
     const scored = item.score !== undefined;
     id("score-name").hidden = id("score").hidden = !scored;
     id("score").textContent = scored ? item.score.toFixed(4) : "";
+    this.#showTwins(item);
     id("details-problem").hidden = true;
     id("earlier").disabled = !this.grid.neighbour(item.key, -1);
     id("later").disabled = !this.grid.neighbour(item.key, 1);
     if (!this.dialog.open) this.dialog.showModal();
+  }
+
+  // A line that is there only where the library has more pictures that show the same.
+  async #showTwins(item) {
+    const place = id("twins");
+    id("twins-name").hidden = place.hidden = true;
+    let group = null;
+    try {
+      group = (await get(`${this.facts.path}/duplicates/${item.key}`)).group;
+    } catch {
+      return; // the rest of the picture's facts are worth showing without it
+    }
+    if (!group || this.item.key !== item.key) return;
+    const best = group.best.key === item.key;
+    const link = place.querySelector("a");
+    link.textContent = count(best ? "twins.best" : "twins.other", group.others.length);
+    link.href = `${this.facts.path}/duplicates?of=${item.key}`;
+    id("twins-name").hidden = place.hidden = false;
   }
 
   #step(by) {

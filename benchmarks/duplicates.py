@@ -1,0 +1,253 @@
+"""Planted copies, found as duplicates: precision and recall of the groups that a scan makes.
+
+    scripts/bench duplicates --data /tmp/duplicates --show /tmp/duplicates.png
+
+300 copies (crops, reductions, re-encodings, rotations, mirror images, lettering), two of each of
+150 pictures, in a library of 5,000 of `shared/datasets/pool`. A pair is right if both come from one
+picture. The pool has copies of its own: pairs that somebody looked at and found to be one picture
+are in `duplicates.seen.txt` and count neither way; all others count as wrong. With --data the
+library is kept, so that another run only looks for duplicates.
+"""
+
+import argparse
+import io
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from copies import KINDS, choose, encode, read
+from support.pictures import SHARED
+from tusou.errors import Problem, TusouError
+from tusou.images.decode import enlarge
+from tusou.library.comparing import Comparing
+from tusou.runtime import Runtime
+from tusou.settings import Settings
+from tusou.storage.items import LibraryRow
+from tusou.types import Filter
+
+PLANTED = (
+    "crop to 50 %",
+    "crop to 30 %",
+    "half size",
+    "quarter size",
+    "JPEG 50",
+    "JPEG 20",
+    "rotation 5°",
+    "rotation 30°",
+    "rotation 90°",
+    "rotation 180°",
+    "mirror",
+    "text and logo",
+)
+TILES = "game_textures/"
+"""Tiles for the grounds of games: several are painted over one, so what is the same is moot."""
+SEEN = Path(__file__).with_suffix(".seen.txt")
+SIDE = 240
+
+Pair = frozenset[str]
+"""Briefs of two pictures."""
+
+
+class Planted(NamedTuple):
+    """A picture that goes into the library."""
+
+    brief: str
+    """`KIND of PATH`, or the path alone."""
+    data: bytes
+
+
+class Score(NamedTuple):
+    """How the pairs of a service's groups compare with those that were planted."""
+
+    planted: set[Pair]
+    right: set[Pair]
+    wrong: set[Pair]
+    seen: set[Pair]
+    """Pairs of the pool's own copies."""
+
+    @property
+    def row(self) -> str:
+        """Figures of a table."""
+        tiles = {both for both in self.wrong if all(TILES in brief for brief in both)}
+        right, wrong = len(self.right), len(self.wrong - tiles)
+        recall = right / max(1, len(self.planted))
+        return (
+            f"{len(self.planted)} | {recall:.4f} | {right / max(1, right + wrong):.4f} | {wrong} "
+            f"| {right / max(1, right + wrong + len(tiles)):.4f} | {len(tiles)} | {len(self.seen)}"
+        )
+
+
+def main() -> None:
+    """Fill, scan, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--services", nargs="+", default=["same_hq", "similar", "product"])
+    parser.add_argument("--copies", type=int, default=300)
+    parser.add_argument("--pictures", type=int, default=5000, help="copies included")
+    parser.add_argument("--draw", type=int, default=0, help="another number: copies of others")
+    parser.add_argument("--datasets", type=Path, default=SHARED)
+    parser.add_argument("--data", type=Path, help="folder to keep the libraries in")
+    parser.add_argument("--show", type=Path, help="write a sheet of the pairs that count as wrong")
+    parser.add_argument("--list", action="store_true", help="print them, too")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        data = options.data or Path(temporary) / "data"
+        with Runtime(Settings.load({}, data=data)) as runtime:
+            rows = libraries(runtime, options.services)
+            made = partial(
+                gallery, options.datasets, options.copies, options.pictures, options.draw
+            )
+            fill(runtime, rows, made())
+            print(
+                "| service | pictures | planted pairs | recall | precision without tiles | wrong "
+                "| precision with tiles | wrong tiles | pool's own | pictures/s |\n|---|"
+                + "---:|"
+                * 9
+            )
+            scores = [measure(runtime, row) for row in rows]
+            for row, score in zip(rows, scores, strict=True):
+                tell_kinds(row.service, score)
+            wrong = sorted({tuple(sorted(both)) for score in scores for both in score.wrong})
+            if options.list:
+                print("\n".join("\t".join(both) for both in wrong))
+            if options.show:
+                sheet(wrong, options.show, dict(made()))
+
+
+def libraries(runtime: Runtime, services: Sequence[str]) -> list[LibraryRow]:
+    """The libraries of the one application of the folder."""
+    apps = runtime.apps.list()
+    app = apps[0] if apps else runtime.apps.create("bench", services)[0]
+    there = {row.service for row in runtime.registry.list(app.id)}
+    for service in services:
+        if service not in there:
+            runtime.create_library(app.id, service)
+    return [runtime.registry.get(app.id, service) for service in services]
+
+
+def gallery(datasets: Path, copies: int, pictures: int, draw: int) -> Iterator[Planted]:
+    """Pictures of the pool, and two copies of different kinds of each of some of them."""
+    chosen, _ = choose(datasets, pictures - copies, 0)
+    first = draw * (copies // 2)
+    originals = chosen[first : first + copies // 2]
+    for number, path in enumerate(originals):
+        rgb, name = read(path), str(path.relative_to(datasets))
+        yield Planted(name, encode(rgb, 95))
+        turn, place = divmod(number, len(PLANTED))
+        second = place + 1 + turn % (len(PLANTED) - 1)  # another pair of kinds each time
+        for kind in (PLANTED[place], PLANTED[second % len(PLANTED)]):
+            random = np.random.default_rng(number)
+            yield Planted(f"{kind} of {name}", KINDS[kind](rgb, random))
+    for path in chosen[:first] + chosen[first + copies // 2 :]:
+        yield Planted(str(path.relative_to(datasets)), encode(read(path), 95))
+
+
+def fill(runtime: Runtime, rows: Sequence[LibraryRow], pictures: Iterator[Planted]) -> None:
+    """Add to libraries that were not filled before; what a service does not take is left out."""
+    marks = {row: runtime.settings.data / f"{row.service}.filled" for row in rows}
+    missing = [runtime.catalogue.open(row) for row, mark in marks.items() if not mark.exists()]
+
+    def add(planted: Planted) -> None:
+        for library in missing:
+            try:
+                library.add(enlarge(planted.data, library.service), planted.brief, (0, 0))
+            except TusouError as error:
+                if error.problem in (Problem.UNAVAILABLE, Problem.OVERLOADED):
+                    raise
+
+    if missing:
+        with ThreadPoolExecutor(2) as executor:
+            list(executor.map(add, pictures))
+    for mark in marks.values():
+        mark.touch()
+
+
+def measure(runtime: Runtime, row: LibraryRow) -> Score:
+    """Look for duplicates in a library, and compare its groups with what was planted."""
+    fresh = runtime.duplicates.fresh(row)
+    started = time.monotonic()
+    runtime.duplicates.ask(row)
+    Comparing(runtime.database, runtime.catalogue, runtime.blobs, rest=0).run(row.id)
+    rate = f"{fresh / (time.monotonic() - started):.1f}" if fresh else "scanned before"
+    score = judge(grouped(runtime, row), briefs(runtime, row))
+    size = runtime.registry.get(row.app_id, row.service).size
+    print(f"| {row.service} | {size} | {score.row} | {rate} |", flush=True)
+    return score
+
+
+def briefs(runtime: Runtime, row: LibraryRow) -> list[str]:
+    """Of all pictures of a library."""
+    listing, found, after = runtime.catalogue.pictures(row.app_id, row.service), list[str](), None
+    while True:
+        page = listing.page(Filter(), 1000, after)
+        found += [item.brief for item in page.items]
+        after = page.next
+        if after is None:
+            return found
+
+
+def grouped(runtime: Runtime, row: LibraryRow) -> set[Pair]:
+    """All pairs within groups, not only those with the best."""
+    found, after = set[Pair](), None
+    while True:
+        page = runtime.duplicates.page(row, 100, after)
+        for group in page.groups:
+            names = [group.best.brief, *(twin.item.brief for twin in group.others)]
+            found |= {frozenset(both) for both in combinations(names, 2)}
+        after = page.next
+        if after is None:
+            return found
+
+
+def judge(found: set[Pair], names: Sequence[str]) -> Score:
+    """Tell right from wrong by what the pictures were made from."""
+    families = defaultdict[str, list[str]](list)
+    for name in names:
+        families[source(name)].append(name)
+    planted = {frozenset(both) for family in families.values() for both in combinations(family, 2)}
+    lines = SEEN.read_text("utf-8").splitlines() if SEEN.exists() else []
+    known = {frozenset(line.split("\t")) for line in lines if not line.startswith("#")}
+    strangers = found - planted
+    seen = {both for both in strangers if frozenset(map(source, both)) in known}
+    return Score(planted, found & planted, strangers - seen, seen)
+
+
+def source(brief: str) -> str:
+    """The picture that one was made from."""
+    return brief.rpartition(" of ")[2]
+
+
+def tell_kinds(service: str, score: Score) -> None:
+    """Print what kinds of copies are missed."""
+    kinds = Counter(
+        " and ".join(sorted(brief.rpartition(" of ")[0] or "original" for brief in both))
+        for both in score.planted - score.right
+    )
+    print(f"missed in {service}: " + ", ".join(f"{kind} {n}" for kind, n in kinds.most_common()))
+
+
+def sheet(pairs: Sequence[tuple[str, ...]], file: Path, pictures: dict[str, bytes]) -> None:
+    """A picture of pairs, side by side, in the order of the list."""
+    columns = 4
+    rows = max(1, -(-len(pairs) // columns))
+    canvas = Image.new("RGB", (columns * (2 * SIDE + 20), rows * (SIDE + 10)), "white")
+    for place, both in enumerate(pairs):
+        for side, brief in enumerate(both):
+            with Image.open(io.BytesIO(pictures[brief])) as image:
+                small = image.convert("RGB")
+            small.thumbnail((SIDE, SIDE))
+            left = place % columns * (2 * SIDE + 20) + side * SIDE
+            canvas.paste(small, (left, place // columns * (SIDE + 10)))
+    canvas.save(file)
+
+
+if __name__ == "__main__":
+    main()

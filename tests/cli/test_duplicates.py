@@ -1,0 +1,62 @@
+"""`tusou duplicates`, beside a running server and without one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.pictures import encoded, picture, scene
+from support.server import Caller, Server
+
+_COPY = encoded(scene(1)[20:300, 30:370], "JPEG", quality=60)
+
+
+def duplicates(data: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tusou.cli", "duplicates", *words, "--data", data]
+    return subprocess.run([*map(str, command)], capture_output=True, encoding="utf-8", check=False)
+
+
+def facts(data: Path, *words: object) -> Any:
+    done = duplicates(data, *words, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def fill(server: Server) -> Caller:
+    caller = server.caller("same_hq")
+    for brief, image in (("whole", picture(1)), ("part", _COPY), ("else", picture(2))):
+        caller.call("same_hq", "add", image=image, brief=brief)
+    return caller
+
+
+def test_a_scan_runs_in_the_server_or_in_the_command(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data")
+    app_id = fill(server).app_id
+    before = facts(server.data, app_id, "same_hq")
+    assert before == {
+        "scan": {"state": "none", "ended": None, "not_compared": 3},
+        "groups": [],
+    }
+    found = facts(server.data, app_id, "same_hq", "--scan")
+    assert server.stop() == 0
+    assert (found["scan"]["state"], found["scan"]["not_compared"]) == ("done", 0)
+    (group,) = found["groups"]
+    assert (group["best"]["brief"], group["reason"]) == ("whole", "larger")
+    assert [other["brief"] for other in group["others"]] == ["part"]
+
+    again = duplicates(server.data, app_id, "same_hq", "--scan")  # now nobody serves the folder
+    assert again.returncode == 0, again.stderr
+    first, second = again.stdout.splitlines()
+    assert first.endswith("whole  best: larger")
+    assert "part" in second
+    assert again.stderr.endswith("groups: 1; pictures besides the best: 1\n")
+
+
+@pytest.mark.parametrize("words", [(1, "same_hq"), (1, "same_hq", "--scan")], ids=len)
+def test_a_library_that_is_not_there_is_told(tmp_path: Path, words: tuple[object, ...]) -> None:
+    done = duplicates(tmp_path, *words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "has no library for same_hq" in done.stderr
