@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
-LEAVES = {"errors", "types", "services", "settings"}
+LEAVES = {"errors", "types", "services", "settings", "expressions"}
 
 MAY_IMPORT = {
     "errors": set[str](),
     "types": set[str](),
     "services": set[str](),
+    "expressions": {"errors", "types"},
     "settings": {"services"},
     "images": LEAVES,
     "vision": LEAVES,

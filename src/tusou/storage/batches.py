@@ -9,7 +9,7 @@ from sqlalchemy import Row, delete, insert, select, update
 
 from tusou.errors import Problem, TusouError
 from tusou.storage.database import Also, Database
-from tusou.storage.listing import from_json, to_json
+from tusou.storage.conditions import from_json, to_json
 from tusou.storage.tables import batches, capacity_requests, items, libraries, moves
 from tusou.types import Filter
 
