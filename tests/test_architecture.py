@@ -21,7 +21,8 @@ MAY_IMPORT = {
     "storage": LEAVES,
     "accounts": LEAVES | {"storage"},
     "library": LEAVES | {"images", "vision", "index", "storage"},
-    "runtime": LEAVES | {"images", "vision", "index", "storage", "accounts", "library"},
+    "tasks": LEAVES | {"images", "storage", "library", "intake"},
+    "runtime": LEAVES | {"images", "vision", "index", "storage", "accounts", "library", "tasks"},
     # The client needs what both sides know, and reads pictures' headers by the server's own rules;
     # of `images` only what needs no foreign library (tests/client says so).
     "client": {"errors", "services", "images"},
@@ -30,7 +31,7 @@ MAY_IMPORT = {
     "bundle": set[str](),
     "machine": set[str](),
     "doctor": LEAVES | {"machine", "storage", "runtime"},
-    "web": LEAVES | {"library", "accounts", "runtime"},
+    "web": LEAVES | {"library", "accounts", "runtime", "tasks"},
     # `serve` starts the web application, `eval` judges what libraries answer, `import` reads fields
     # as the web does; nothing else of the command line needs them.
     "cli": LEAVES

@@ -267,3 +267,5 @@ class Page:
     has_more: bool
     subjects: Sequence[Subject] | None = None
     """Of the query, the most salient first; None where the service looks for none."""
+    end: int = 0
+    """How many come before the next page."""

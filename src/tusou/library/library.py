@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tusou.errors import Problem, TusouError
-from tusou.images.decode import decode, thumbnail
+from tusou.images.decode import cut, decode, thumbnail
 from tusou.images.fetch import Fetcher
 from tusou.index.base import WordIndex
 from tusou.library.indexes import Indexes
 from tusou.library.models import Model, View
 from tusou.library.moving import Move
 from tusou.library.pipelines import Ranked
+from tusou.library.sieve import Sieve
 from tusou.services import Service
 from tusou.storage.blobs import Blobs, new_name
 from tusou.storage.items import Items, NewItem
@@ -28,11 +29,13 @@ from tusou.types import (
     Match,
     Page,
     Picture,
+    Region,
     Source,
+    Subject,
     Url,
     Vector,
 )
-from tusou.vision import keypoints, sketch
+from tusou.vision import keypoints, overlay, sketch
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +66,8 @@ class Library:
         self._tools = tools
         self._changes = threading.Lock()
         self._move: Move | None = None
+        self._rebuilding: set[int] | None = None
+        """Numbers of what changes while another index is being made."""
         self._view = self._load(model)
 
     def __len__(self) -> int:
@@ -100,27 +105,83 @@ class Library:
         Raises:
             TusouError: ITEM_EXISTS, or what is wrong with the picture.
         """
-        sign = self._take(source).sign
+        sign = self.sign(source)
         self._items.require_absent(sign)
         return sign
 
-    def search(
-        self, source: bytes | Url, classes: ClassFilter | None, first: int, count: int
-    ) -> Page:
-        """Find pictures `first` to `first + count`, cut at the service's limit.
+    def sign(self, source: bytes | Url) -> ContSign:
+        """The sign of a picture, whether it is there or not.
 
         Raises:
             TusouError: what is wrong with the picture.
         """
-        picture = self._take(source)
-        view = self._view
+        return self._take(source).sign
+
+    def search(
+        self,
+        source: bytes | Url,
+        sieve: Sieve | ClassFilter | None,
+        first: int,
+        count: int,
+        *,
+        after: int | None = None,
+        region: Region | None = None,
+    ) -> Page:
+        """Find pictures `first` to `first + count`, cut at the service's limit.
+
+        Args:
+            source: What to search by.
+            sieve: What is searched.
+            first: How many better ones are left out.
+            count: How many are wanted.
+            after: The number of the last picture left out; where it stands elsewhere now, what
+                follows it there is meant.
+            region: The part of the picture to search by; None: the whole.
+
+        Raises:
+            TusouError: what is wrong with the picture or the region.
+        """
+        if not isinstance(sieve, Sieve):
+            sieve = Sieve(sieve)
+        whole = self._take(source)
+        picture = whole if region is None else cut(whole, region, self.service)
+        view, most = self._view, self.service.most_results
         features = view.pipeline.query(picture)
-        last = min(first + count, self.service.most_results)
+        # What came in between has pushed the last one on.
+        last = min(first + count * (1 if after is None else 2), most)
         load = self._items.local_features
-        ranked = view.pipeline.rank(features, view.indexes, last, classes, load)
-        ranked = self._put_itself_first(picture.sign, ranked, classes)
-        has_more = len(ranked) > last < self.service.most_results
-        return Page(self._hits(ranked[first:last]), has_more, features.subjects)
+        ranked = view.pipeline.rank(features, view.indexes, last, sieve, load)
+        ranked = self._put_itself_first(picture.sign, ranked, sieve)
+        begin = first if after is None else _behind(ranked, after, first)
+        end = min(begin + count, most)
+        hits = self._hits(ranked[begin:end])
+        subjects = None if features.subjects is None else _placed(features.subjects, region, whole)
+        return Page(hits, len(ranked) > end < most, subjects, end)
+
+    def compare(self, first: bytes | Url, second: bytes | Url) -> tuple[float, Match | None]:
+        """The score that a search by the first picture would give the second, were it stored.
+
+        And the match, where the service verifies matches and there is one.
+
+        Raises:
+            TusouError: what is wrong with a picture.
+        """
+        pipeline = self._view.pipeline
+        one, other = self._take(first), self._take(second)
+        score, match = pipeline.compare(pipeline.query(one), pipeline.features(other))
+        return (1.0 if one.sign == other.sign else score), match
+
+    def draw(self, source: bytes | Url, sign: ContSign, original: bytes) -> tuple[float, bytes]:
+        """A PNG of a picture beside a stored one and of what they have in common; and its score.
+
+        Raises:
+            TusouError: as `explain` does.
+        """
+        data = source if isinstance(source, bytes) else self._tools.fetcher.fetch(source)
+        match = self.explain(data, sign)
+        query, stored = decode(data, self.service), decode(original, self.service)
+        drawn = overlay.draw(query.rgb, stored.rgb, match)
+        return (0.0 if match is None else match.score), drawn
 
     def explain(self, source: bytes | Url, sign: ContSign) -> Match | None:
         """Show what a picture and a stored one have in common, in the same words as a search.
@@ -220,6 +281,24 @@ class Library:
             if not move.in_doubt:
                 self._move = None
 
+    def rebuild(self) -> None:
+        """Make the index anew from SQL while searches and changes go on.
+
+        Nothing changes where the library moves to another pack meanwhile: that makes a new one too.
+        """
+        with self._changes:
+            stale, changed = self._view, set[int]()
+            self._rebuilding = changed
+        try:
+            fresh = self._load(stale.model)
+            with self._changes:
+                if self._view.model is stale.model:
+                    fresh.indexes.renew(self._items, self.pack, list(changed))
+                    fresh, self._view = self._view, fresh
+        finally:
+            self._rebuilding = None
+        fresh.indexes.close()
+
     def close(self) -> None:
         """Stop the index's background work."""
         self._view.indexes.close()
@@ -273,6 +352,8 @@ class Library:
         move = self._move
         if move is not None:
             move.note(keys)
+        if self._rebuilding is not None:
+            self._rebuilding.update(keys)
         try:
             change(self._view.indexes)
         except Exception:
@@ -280,22 +361,23 @@ class Library:
             stale, self._view = self._view, self._load(self._view.model)
             stale.indexes.close()
 
-    def _put_itself_first(
-        self, sign: ContSign, ranked: list[Ranked], classes: ClassFilter | None
-    ) -> list[Ranked]:
+    def _put_itself_first(self, sign: ContSign, ranked: list[Ranked], sieve: Sieve) -> list[Ranked]:
         """The very same picture leads with score 1, whatever its features are worth."""
         same = self._items.find(sign)
         if same is None:
             return ranked
         key, own = same
+        classes = sieve.classes
         if classes is not None and not classes.mask(np.array([own], np.uint16))[0]:
+            return ranked
+        if not sieve.admits(key):
             return ranked
         return [Ranked(key, 1.0), *(row for row in ranked if row.key != key)]
 
     def _hits(self, ranked: Sequence[Ranked]) -> list[Hit]:
         found = self._items.found([row.key for row in ranked])
         return [
-            Hit(found[row.key].sign, row.score, found[row.key].brief)
+            Hit(found[row.key].sign, row.score, found[row.key].brief, row.key)
             for row in ranked
             if row.key in found
         ]
@@ -314,6 +396,28 @@ class Library:
         for name in (blob, blob + THUMBNAIL):
             with suppress(OSError):  # what stays behind is swept up at the next start
                 self._tools.blobs.delete(name)
+
+
+def _behind(ranked: Sequence[Ranked], key: int, first: int) -> int:
+    """Where the ranking goes on after a picture; where that is gone, at its old place."""
+    places = (place for place, row in enumerate(ranked, 1) if row.key == key)
+    return next(places, first)
+
+
+def _placed(
+    subjects: Sequence[Subject], region: Region | None, whole: Picture
+) -> Sequence[Subject]:
+    """Subjects of a region, in pixels and shares of the whole picture."""
+    if region is None:
+        return subjects
+    left, top, width, height = region
+    share = width * height / (whole.width * whole.height)
+    return [
+        Subject(
+            box.left + left, box.top + top, box.right + left, box.bottom + top, box.share * share
+        )
+        for box in subjects
+    ]
 
 
 def _new_item(

@@ -1,9 +1,9 @@
 """Looking through a library: pictures page by page, filtered by brief, class and sign."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, desc, func, select
 
 from tusou.errors import Problem, TusouError
 from tusou.storage.conditions import conditions
@@ -11,8 +11,22 @@ from tusou.storage.database import Database
 from tusou.storage.tables import items
 from tusou.types import ContSign, Filter, Item
 
+_MOST_CLASSES = 100
 _SQL_KEYS = 500
 """Numbers in one statement; SQLite takes 32,766, older ones 999."""
+
+
+class Stats(NamedTuple):
+    """A library in figures."""
+
+    pictures: int
+    length: int
+    """Bytes of the pictures' files."""
+    first: int | None
+    """When the oldest picture was added, UTC seconds."""
+    last: int | None
+    classes: Sequence[Mapping[int, int]]
+    """Pictures by their first class, and by their second; the most frequent first."""
 
 
 class Listing:
@@ -56,13 +70,11 @@ class Listing:
         with self._database.read() as connection:
             if keys is None:
                 return set(connection.scalars(self._keys(wanted)))
-            return {
-                key
-                for start in range(0, len(keys), _SQL_KEYS)
-                for key in connection.scalars(
-                    self._keys(wanted).where(items.c.id.in_(keys[start : start + _SQL_KEYS]))
-                )
-            }
+            found = set[int]()
+            for start in range(0, len(keys), _SQL_KEYS):
+                some = items.c.id.in_(keys[start : start + _SQL_KEYS])
+                found.update(connection.scalars(self._keys(wanted).where(some)))
+            return found
 
     def scan(self, wanted: Filter, after: int, until: int) -> Iterator[Item]:
         """Pictures from `after` (not) to `until` (too), oldest first."""
@@ -91,6 +103,29 @@ class Listing:
         query = select(func.max(items.c.id)).where(items.c.library_id == self._library_id)
         with self._database.read() as connection:
             return connection.scalar(query) or 0
+
+    def stats(self) -> Stats:
+        """The library in figures; goes through all of it."""
+        mine = items.c.library_id == self._library_id
+        totals = select(
+            func.count(),
+            func.coalesce(func.sum(items.c.bytes), 0),
+            func.min(items.c.created),
+            func.max(items.c.created),
+        ).where(mine)
+        classes = list[Mapping[int, int]]()
+        with self._database.read() as connection:
+            pictures, length, first, last = connection.execute(totals).one()
+            for column in (items.c.class1, items.c.class2):
+                query = (
+                    select(column, func.count().label("pictures"))
+                    .where(mine, column != 0)
+                    .group_by(column)
+                    .order_by(desc("pictures"), column)
+                    .limit(_MOST_CLASSES)
+                )
+                classes.append(dict(connection.execute(query).tuples().all()))
+        return Stats(pictures, int(length), first, last, classes)
 
     def describe(self, key: int) -> Item:
         """One picture by its number.
