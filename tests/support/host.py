@@ -17,10 +17,10 @@ class Posted(NamedTuple):
 class PictureHost:
     """Serves what is in `pictures`, by name, until the block ends; keeps what is posted to it."""
 
-    def __init__(self, pictures: Mapping[str, bytes], refused: int = 0) -> None:
-        """Prepare; so many posts are `refused` before one is received."""
+    def __init__(self, pictures: Mapping[str, bytes], refused: int = 0, location: str = "") -> None:
+        """Prepare; so many posts are `refused` first, or all are sent to another `location`."""
         self.posted = Queue[Posted]()
-        handler = _handler(pictures, self.posted, refused)
+        handler = _handler(pictures, self.posted, refused, location)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,))
 
@@ -39,9 +39,9 @@ class PictureHost:
 
 
 def _handler(
-    pictures: Mapping[str, bytes], posted: Queue[Posted], refused: int
+    pictures: Mapping[str, bytes], posted: Queue[Posted], refused: int, location: str
 ) -> type[BaseHTTPRequestHandler]:
-    left = [204] + [500] * refused
+    left = [307 if location else 204] + [500] * refused
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -59,6 +59,8 @@ def _handler(
             body = self.rfile.read(int(self.headers["content-length"]))
             posted.put(Posted(dict(self.headers), body))
             self.send_response(left.pop() if len(left) > 1 else left[0])
+            if location:
+                self.send_header("Location", location)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO
 
 from tusou.intake import briefs
 from tusou.intake.journal import Journal
@@ -18,6 +18,7 @@ _REPORT_SECONDS = 0.5
 _THREADS = 4
 """Pictures in hand at a time: enough to keep two cores busy, and few beside those who wait."""
 
+Stop = Callable[[], None]
 Report = Callable[[int, int, int], bool]
 """Is told what is done, failed and there in all; False: break off."""
 
@@ -27,8 +28,12 @@ def check_template(text: str) -> None:
     briefs.template(text or briefs.DEFAULT)
 
 
-def run(batch: Batch, files: Files, add: Add, report: Report) -> None:
+def run(
+    batch: Batch, files: Files, add: Add, report: Report, begun: Callable[[Stop], object]
+) -> None:
     """Bring in what is not in yet, until it is done or broken off.
+
+    `begun` is given what breaks it off at once, also while it waits for a quota.
 
     Raises:
         TusouError: what no other picture would pass either.
@@ -44,6 +49,7 @@ def run(batch: Batch, files: Files, add: Add, report: Report) -> None:
         counted = _Counted(len(journal), source.count() or 0, errors, report)
         work = Import(add, journal, counted, plan)
         counted.stop = work.stop
+        begun(work.stop)
         try:
             work.run(source)
         finally:
@@ -54,7 +60,7 @@ class _Counted:
     """Counts pictures, and tells of them now and then."""
 
     def __init__(self, before: int, total: int, errors: IO[str], report: Report) -> None:
-        self.stop: Callable[[], Any] = lambda: None
+        self.stop: Stop = lambda: None
         self._done, self._failed, self._total = before, 0, total
         self._errors, self._report = errors, report
         self._told = 0.0

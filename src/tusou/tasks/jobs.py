@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from tusou.storage.listing import Listing
 from tusou.storage.moves import Moves
 from tusou.tasks import exporting, importing
 from tusou.tasks.files import Files
+from tusou.tasks.importing import Stop
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +52,8 @@ class Jobs:
         self._adder: Adder | None = None
         self._busy: dict[int, int] = {}
         """The task in hand by its library."""
+        self._stops: dict[int, Stop] = {}
+        """What breaks a task in hand off, by its number."""
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(_AT_ONCE, "tusou-task")
@@ -90,7 +93,9 @@ class Jobs:
     def run(self) -> None:
         """Start what is not under way, and look how far moves have come."""
         rows: dict[int, LibraryRow] = {}
-        for batch in self._batches.open(JOBS):
+        batches = self._batches.open(JOBS)
+        self._stop_others({batch.id for batch in batches})
+        for batch in batches:
             rows = rows or {row.id: row for row in self._registry.list()}
             row = rows.get(batch.library_id)
             if row is None or self._stopping.is_set():
@@ -109,7 +114,15 @@ class Jobs:
     def close(self) -> None:
         """Break off what is under way soon; it goes on when the server runs again."""
         self._stopping.set()
+        self._stop_others(set())
         self._threads.shutdown(cancel_futures=True)
+
+    def _stop_others(self, wanted: Collection[int]) -> None:
+        """Break off what is in hand and was called off."""
+        with self._lock:
+            stops = [stop for number, stop in self._stops.items() if number not in wanted]
+        for stop in stops:
+            stop()
 
     def _start(self, batch: Batch, row: LibraryRow) -> None:
         with self._lock:
@@ -136,6 +149,7 @@ class Jobs:
             self._tidy(batch)
             with self._lock:
                 del self._busy[row.id]
+                self._stops.pop(batch.id, None)
 
     def _do(self, batch: Batch, row: LibraryRow) -> None:
         done = False
@@ -173,8 +187,15 @@ class Jobs:
         def report(done: int, failed: int, total: int) -> bool:
             return self._batches.report(batch, done, failed, total) and not self._stopping.is_set()
 
+        def begun(stop: Stop) -> None:
+            with self._lock:
+                self._stops[batch.id] = stop
+            if self._stopping.is_set():
+                stop()
+
+        add = self._adder(row.app_id, row.service)
         try:
-            importing.run(batch, self.files, self._adder(row.app_id, row.service), report)
+            importing.run(batch, self.files, add, report, begun)
         except ValueError as error:  # its place is nobody's business
             raise ValueError(str(error).replace(str(sent), "the file")) from error
         return not self._stopping.is_set()
