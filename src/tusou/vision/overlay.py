@@ -22,7 +22,8 @@ _Points = NDArray[np.float64]
 def draw(query: Rgb, stored: Rgb, match: Match | None) -> bytes:
     """Draw the query left and the stored picture right, as a PNG file.
 
-    The query's outline lies on the stored picture, and lines join the points that agree.
+    The outline of each lies on the other, where it is in sight, and lines join the points that
+    agree.
     """
     left, left_scale = _fitted(query)
     right, right_scale = _fitted(stored)
@@ -35,10 +36,9 @@ def draw(query: Rgb, stored: Rgb, match: Match | None) -> bytes:
         own = match.query_points.astype(np.float64) * left_scale
         others = match.stored_points.astype(np.float64) * right_scale + (begin, 0)
         _draw_lines(canvas, own, others)
-        outline = _outline(query.shape[1], query.shape[0], match.homography)
-        if outline is not None:
-            # Only on the stored picture: a part of the query may lie beyond it.
-            _draw_outline(canvas[:, begin:], outline * right_scale)
+        back = np.linalg.inv(match.homography)
+        _draw_outline(canvas[:, begin:], query, match.homography, right_scale)
+        _draw_outline(canvas[:, : left.shape[1]], stored, back, left_scale)
     _, file = cv2.imencode(".png", cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR))
     return file.tobytes()
 
@@ -52,8 +52,9 @@ def _fitted(picture: Rgb) -> tuple[Rgb, float]:
     return np.asarray(cv2.resize(picture, size, interpolation=method), np.uint8), scale
 
 
-def _outline(width: int, height: int, homography: NDArray[np.float64]) -> _Points | None:
-    """The corners of the query [4 × 2] on the stored picture; None where they have no place."""
+def _outline(picture: Rgb, homography: _Points) -> _Points | None:
+    """The corners of a picture [4 × 2] on the other; None where they have no place there."""
+    height, width = picture.shape[:2]
     corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], np.float64)
     placed = corners @ homography.T
     # Beyond the horizon of the homography.
@@ -70,9 +71,13 @@ def _draw_lines(canvas: Rgb, own: _Points, others: _Points) -> None:
             cv2.circle(canvas, end, 3, colour, -1, cv2.LINE_AA)
 
 
-def _draw_outline(canvas: Rgb, corners: _Points) -> None:
+def _draw_outline(canvas: Rgb, picture: Rgb, homography: _Points, scale: float) -> None:
+    """Draw where a picture lies on the other, which is shown in a part of the canvas."""
+    corners = _outline(picture, homography)
+    if corners is None:
+        return
     limit = 4.0 * max(canvas.shape)  # OpenCV's coordinates end somewhere
-    line = np.clip(corners, -limit, limit).round().astype(np.int32)[None]
+    line = np.clip(corners * scale, -limit, limit).round().astype(np.int32)[None]
     cv2.polylines(canvas, [line], True, _SHADOW, 5, cv2.LINE_AA)
     cv2.polylines(canvas, [line], True, _OUTLINE, 3, cv2.LINE_AA)
 
