@@ -36,7 +36,7 @@ def draw(query: Rgb, stored: Rgb, match: Match | None) -> bytes:
         own = match.query_points.astype(np.float64) * left_scale
         others = match.stored_points.astype(np.float64) * right_scale + (begin, 0)
         _draw_lines(canvas, own, others)
-        back = np.linalg.inv(match.homography)
+        back = np.asarray(np.linalg.inv(match.homography), np.float64)
         _draw_outline(canvas[:, begin:], query, match.homography, right_scale)
         _draw_outline(canvas[:, : left.shape[1]], stored, back, left_scale)
     _, file = cv2.imencode(".png", cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR))

@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from tusou.errors import Problem, TusouError
 from tusou.library.bulk import LibraryRow
-from tusou.library.pictures import moment
+from tusou.library.pictures import facts
+from tusou.library.pictures import moment as moment  # as calls tell times
 from tusou.services import SERVICES
-from tusou.types import Match, Subject
+from tusou.types import Item, Match, Subject
 from tusou.web.statuses import status_of
 
 _log = logging.getLogger(__name__)
@@ -49,6 +50,11 @@ def problem(request: Request, error: Exception, status: int | None = None) -> Fa
         "log_id": request.state.log_id,
         **error.facts,
     }
+
+
+def picture(item: Item) -> Facts:
+    """What is told of a picture."""
+    return facts(item)
 
 
 def library(row: LibraryRow) -> Facts:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from tusou.accounts.calendar import DAY
 from tusou.accounts.statistics import calls_of
 from tusou.errors import Problem, TusouError
-from tusou.library.pictures import Stats, moment
+from tusou.library.pictures import Stats
 from tusou.services import OPERATIONS
 from tusou.tasks.jobs import Wish
 from tusou.types import Filter
@@ -92,13 +92,13 @@ def describe_stats(call: Call) -> Response:
             "capacity": row.capacity,
             "pictures": stats.pictures,
             "bytes": stats.length,
-            "first_added": None if stats.first is None else moment(stats.first),
-            "last_added": None if stats.last is None else moment(stats.last),
+            "first_added": None if stats.first is None else answers.moment(stats.first),
+            "last_added": None if stats.last is None else answers.moment(stats.last),
             "classes": _classes(call, stats),
             "calls": {
                 operation: {
                     "calls": called[operation].calls if operation in called else 0,
-                    "last": moment(called[operation].last) if operation in called else None,
+                    "last": answers.moment(called[operation].last) if operation in called else None,
                 }
                 for operation in OPERATIONS
             },

@@ -9,7 +9,7 @@ import anyio
 from starlette.responses import Response
 
 from tusou.errors import Problem, TusouError
-from tusou.library.pictures import File, facts
+from tusou.library.pictures import File
 from tusou.types import ContSign, Item
 from tusou.web import inputs
 from tusou.web.callers import charge
@@ -43,12 +43,12 @@ def list_pictures(call: Call) -> Response:
         raise TusouError(Problem.INVALID_PARAM, "param order must be newest or oldest")
     page = call.pictures.page(wanted(call), count, after, order == "oldest")
     following = None if page.next is None else str(page.next)
-    return answer({"pictures": [facts(item) for item in page.items], "next": following})
+    return answer({"pictures": [answers.picture(item) for item in page.items], "next": following})
 
 
 def describe_picture(call: Call) -> Response:
     """One picture."""
-    return answer(facts(call.item))
+    return answer(answers.picture(call.item))
 
 
 def thumbnail(call: Call) -> Response:
@@ -65,7 +65,7 @@ def add_picture(call: Call) -> Response:
     """Add a picture."""
     item = _add(call)
     where = f"{call.request.url.path}/{item.key}"
-    return answer(facts(item), 201, {"location": where})
+    return answer(answers.picture(item), 201, {"location": where})
 
 
 async def add_pictures(call: Call) -> Response:
@@ -89,7 +89,7 @@ def find_picture(call: Call) -> Response:
     source = inputs.source(call.fields, 1)
     sign = source[0] if isinstance(source, tuple) else call.library.sign(source)
     item = _by_sign(call, sign)
-    found = None if item is None else facts(item)
+    found = None if item is None else answers.picture(item)
     return answer({"exists": item is not None, "cont_sign": str(sign), "picture": found})
 
 
@@ -177,7 +177,7 @@ async def _result(call: Call, row: object) -> Mapping[str, Any]:
         code = problem["error_code"]
         return {"status": problem["status"], "problem": problem}
     else:
-        return {"status": 201, "picture": facts(item)}
+        return {"status": 201, "picture": answers.picture(item)}
     finally:
         runtime.usage.record(app.id, service, "add", code)
 

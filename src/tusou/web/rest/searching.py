@@ -6,7 +6,6 @@ from typing import Any
 from starlette.responses import Response
 
 from tusou.errors import Problem, TusouError
-from tusou.library.pictures import facts
 from tusou.types import Hit, Region
 from tusou.web import inputs
 from tusou.web.inputs import IMAGE_LIMIT, Fields
@@ -74,7 +73,7 @@ def _drawn(call: Call) -> Response:
 def _results(call: Call, hits: list[Hit]) -> list[dict[str, Any]]:
     items = call.pictures.by_sign([hit.sign for hit in hits])
     return [
-        {"score": round(hit.score, 6), **facts(items[hit.sign])}
+        {"score": round(hit.score, 6), **answers.picture(items[hit.sign])}
         for hit in hits
         if hit.sign in items  # deleted meanwhile
     ]
