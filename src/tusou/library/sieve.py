@@ -50,8 +50,8 @@ class Sieve:
     def best(self, find: Find, count: int) -> tuple[list[int], list[float]]:
         """The best `count` that pass, fewer only where fewer pass; keys and scores, falling.
 
-        It looks at more and more of what the index finds until enough of it passes. A fixed number
-        would miss what a selective filter is after.
+        It looks at more and more of what the index finds, as many as should do by what has passed
+        so far, until enough passes. A fixed number would miss what a selective filter is after.
         """
         if self.passing is None:
             keys, scores = find(count)
@@ -62,7 +62,7 @@ class Sieve:
             allowed = self.passing(self.wanted, keys.tolist())
             if len(allowed) >= count or len(keys) < asked:
                 return _kept(keys, scores, allowed, count)
-            asked *= _GROWTH
+            asked = max(_GROWTH * asked, 2 * count * asked // max(1, len(allowed)))
         return self._whole(find, count)
 
     def admits(self, key: int) -> bool:

@@ -39,7 +39,7 @@ class Row(NamedTuple):
     operation: str | None = None
     """As what it is counted and charged; None: it is free."""
     heavy: bool = False
-    """It looks at pictures, though it is free: it waits for the application's turn."""
+    """It takes a while, though it is free: it waits for the application's turn."""
     most_bytes: int = inputs.BODY_LIMIT
     """Of the body; 0: the call reads it itself."""
 
@@ -50,7 +50,7 @@ ROWS = (
     Row("GET", _LIBRARY, libraries.describe_library),
     Row("PATCH", _LIBRARY, libraries.resize_library),
     Row("DELETE", _LIBRARY, libraries.release_library),
-    Row("GET", f"{_LIBRARY}/stats", libraries.describe_stats),
+    Row("GET", f"{_LIBRARY}/stats", libraries.describe_stats, heavy=True),
     Row("POST", f"{_LIBRARY}/move", libraries.move_library),
     Row("POST", f"{_LIBRARY}/rebuild", libraries.rebuild_library),
     Row("GET", f"{_LIBRARY}/pictures", pictures.list_pictures),
