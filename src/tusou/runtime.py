@@ -394,8 +394,9 @@ class Runtime(Office):
         except Exception:
             _log.exception("not every library could be loaded; those are tried again when asked")
         self.ready.set()
-        with suppress(Exception):  # tidying only; the next start tries again
-            sweep(self.database, self.blobs)
+        for tidy in (lambda: sweep(self.database, self.blobs), self.jobs.sweep):
+            with suppress(Exception):  # the next start tries again
+                tidy()
 
 
 def check_models(settings: Settings) -> list[str]:

@@ -137,7 +137,7 @@ def test_an_import_is_charged_and_ends_where_the_quota_does(
     assert near("GET", "/similar").json()["size"] == 2
 
 
-def test_an_export_tells_all_that_an_import_takes(near: Ask) -> None:
+def test_an_export_has_a_line_for_each_picture_that_is_meant(near: Ask) -> None:
     for seed in range(60, 64):
         added(near, "product", picture(seed, 320, 300), f"{seed}", class_id1=seed)
     sent = {"filter": "class_id1 in (60, 61)", "features": True}
@@ -153,6 +153,16 @@ def test_an_export_tells_all_that_an_import_takes(near: Ask) -> None:
     rows = rows_of(near("GET", f"/product/tasks/{plain['id']}/file"))
     assert len(rows) == 4
     assert "vector" not in rows[0]
+
+
+def test_nobody_sees_or_stops_the_tasks_of_others(open_server: Server, near: Ask) -> None:
+    task = ended(near, near("POST", "/similar/export"))
+    other = asking(open_server.caller("similar"))
+    for path in ("", "/errors", "/file"):
+        assert other("GET", f"/similar/tasks/{task['id']}{path}").status_code == 404
+    assert other("POST", f"/similar/tasks/{task['id']}/cancel").status_code == 404
+    assert near("GET", f"/product/tasks/{task['id']}").status_code == 404
+    assert other("GET", "/similar/tasks").json()["tasks"] == []
 
 
 def test_tasks_are_listed_the_newest_first(near: Ask) -> None:
