@@ -42,6 +42,7 @@ MAY_IMPORT = {
 OWNERS = {
     "faiss": ("index.",),
     "onnxruntime": ("vision.session",),
+    "tokenizers": ("vision.text",),
     "cv2": ("vision.",),
     "PIL": ("images.",),
     "httpcore": ("images.fetch",),

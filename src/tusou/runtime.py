@@ -450,6 +450,7 @@ def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
     from tusou.vision import geometry, keypoints
     from tusou.vision.embed import Embedder
     from tusou.vision.subject import Finder
+    from tusou.vision.text import Reader
 
     try:
         found = shelf.find(pack)
@@ -475,6 +476,10 @@ def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
             side=800,
         )
         undo.callback(pages.close)
+        reader = None
+        if found.text is not None:
+            reader = Reader(found, provider=settings.provider)
+            undo.callback(reader.close)
         return Model(
             pack=found.id,
             pipelines={
@@ -485,6 +490,7 @@ def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
             },
             make_vectors=lambda: EmbeddedIndex(embedder.dimension),
             close=undo.pop_all().close,
+            reader=reader,
         )
 
 

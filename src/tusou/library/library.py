@@ -145,18 +145,40 @@ class Library:
             sieve = Sieve(sieve)
         whole = self._take(source)
         picture = whole if region is None else cut(whole, region, self.service)
-        view, most = self._view, self.service.most_results
+        view = self._view
         features = view.pipeline.query(picture)
-        # What came in between has pushed the last one on.
-        last = min(first + count * (1 if after is None else 2), most)
+        last = _last(first, count, after, self.service)
         load = self._items.local_features
         ranked = view.pipeline.rank(features, view.indexes, last, sieve, load)
         ranked = self._put_itself_first(picture.sign, ranked, sieve)
-        begin = first if after is None else _behind(ranked, after, first)
-        end = min(begin + count, most)
-        hits = self._hits(ranked[begin:end])
-        subjects = None if features.subjects is None else _placed(features.subjects, region, whole)
-        return Page(hits, len(ranked) > end < most, subjects, end)
+        page = self._page(ranked, first, count, after)
+        if features.subjects is None:
+            return page
+        return replace(page, subjects=_placed(features.subjects, region, whole))
+
+    def search_text(
+        self, text: str, sieve: Sieve, first: int, count: int, *, after: int | None = None
+    ) -> Page:
+        """Find pictures by what is to be seen in them; `first`, `count`, `after` as in `search`.
+
+        Raises:
+            TusouError: INVALID_PARAM, the model pack has no text tower.
+        """
+        view = self._view
+        reader = view.model.reader
+        if reader is None:
+            raise TusouError(
+                Problem.INVALID_PARAM,
+                f"param text: the model pack {view.model.pack} has no text tower",
+            )
+        vector, vectors = reader.read(text), view.indexes.vectors
+        last = _last(first, count, after, self.service)
+        keys, cosines = sieve.best(
+            lambda most: vectors.search(vector, most, sieve.classes), last + 1
+        )
+        scores = map(reader.score, cosines)
+        ranked = [Ranked(key, score) for key, score in zip(keys, scores, strict=True)]
+        return self._page(ranked, first, count, after)
 
     def compare(self, first: bytes | Url, second: bytes | Url) -> tuple[float, Match | None]:
         """The score that a search by the first picture would give the second, were it stored.
@@ -361,6 +383,12 @@ class Library:
             stale, self._view = self._view, self._load(self._view.model)
             stale.indexes.close()
 
+    def _page(self, ranked: Sequence[Ranked], first: int, count: int, after: int | None) -> Page:
+        most = self.service.most_results
+        begin = first if after is None else _behind(ranked, after, first)
+        end = min(begin + count, most)
+        return Page(self._hits(ranked[begin:end]), len(ranked) > end < most, None, end)
+
     def _put_itself_first(self, sign: ContSign, ranked: list[Ranked], sieve: Sieve) -> list[Ranked]:
         """The very same picture leads with score 1, whatever its features are worth."""
         same = self._items.find(sign)
@@ -396,6 +424,11 @@ class Library:
         for name in (blob, blob + THUMBNAIL):
             with suppress(OSError):  # what stays behind is swept up at the next start
                 self._tools.blobs.delete(name)
+
+
+def _last(first: int, count: int, after: int | None, service: Service) -> int:
+    """How many to rank; what came in between may have pushed the last one on."""
+    return min(first + count * (1 if after is None else 2), service.most_results)
 
 
 def _behind(ranked: Sequence[Ranked], key: int, first: int) -> int:

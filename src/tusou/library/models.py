@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tusou.index.base import VectorIndex
 from tusou.library.indexes import Indexes
 from tusou.library.pipelines import Pipeline
+from tusou.vision.text import Reader
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,6 +21,8 @@ class Model:
     make_vectors: Callable[[], VectorIndex]
     """Makes an empty index for vectors of this pack."""
     close: Callable[[], None]
+    reader: Reader | None = None
+    """Its text tower; None: it has none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,12 +1,14 @@
 """Searches of the native interface: filters, pages, regions; comparing and drawing."""
 
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from support.models import make_pack
 from support.native import PROBLEM, Ask, added, asking
 from support.pictures import encoded, goods, picture, scene
 from support.server import Server, b64
@@ -174,3 +176,32 @@ def test_a_match_is_drawn(filled: Ask) -> None:
     # The outline goes round the stored picture: a copy covers all of it.
     assert changed[:, :6].mean() > 0.3
     assert changed[:6].mean() > 0.3
+
+
+def test_pictures_are_found_by_text_where_the_pack_reads(server: Server, tmp_path: Path) -> None:
+    caller = server.caller("similar", libraries=False)
+    ask = asking(caller)
+    with server.office() as office:
+        office.add_pack(str(make_pack(tmp_path / "pack", "reading", reads=True)))
+        office.create_library(caller.app_id, "similar", "reading")
+    noise = np.random.default_rng(1).integers(0, 20, (60, 60, 3)).astype(np.uint8)
+    for place, name in enumerate(("red", "green", "blue")):
+        rgb = noise.copy()
+        rgb[..., place] += 230
+        added(ask, "similar", encoded(rgb), name, tags=[place + 1])
+
+    def found(**sent: Any) -> list[str]:
+        rows = ask("POST", "/similar/search", json=sent).json()["results"]
+        assert all(0 <= row["score"] <= 1 for row in rows)
+        return [row["brief"] for row in rows]
+
+    for name in ("red", "green", "blue"):
+        assert found(text=name)[0] == name
+    assert found(text="red", limit=1) == ["red"]
+    assert found(text="red", filter="tags != 1", threshold=0.0)[:1] != ["red"]
+    assert len(found(text="red", tags=[2])) == 1
+    first = ask("POST", "/similar/search", json={"text": "red", "limit": 2}).json()
+    rest = found(text="red", limit=2, cursor=first["next"])
+    assert len(rest) == 1
+    long = ask("POST", "/similar/search", json={"text": "x" * 1025})
+    assert (long.status_code, long.json().keys()) == (400, PROBLEM)

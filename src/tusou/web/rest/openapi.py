@@ -77,6 +77,11 @@ _SEARCH = (
     | _EXPRESSION
     | _FILTER
     | {
+        "text": {
+            "type": "string",
+            "description": "What is to be seen, instead of a picture; needs a model pack with a "
+            "text tower.",
+        },
         "region": {
             "description": "left,top,width,height in pixels of the picture: only this part.",
             "anyOf": [

@@ -14,24 +14,24 @@ from tusou.web.rest.answers import answer
 from tusou.web.rest.calls import Call, expression, one_of_two, query
 
 FIRST_HITS = 20
+MOST_TEXT_BYTES = 1024
 COMPARE_BYTES = 2 * IMAGE_LIMIT + (256 << 10)
 
 
 def search(call: Call) -> Response:
-    """The stored pictures that fit a picture best; in `product`, where its subjects are, too."""
+    """The stored pictures that fit a picture or a text best; in `product`, its subjects, too."""
     fields, service = call.fields, call.service
-    if fields.text("text") is not None:
-        raise TusouError(
-            Problem.INVALID_PARAM,
-            f"param text: the model pack {call.library.pack} has no text tower",
-        )
     count = fields.integer("limit", 1, service.most_results) or FIRST_HITS
     threshold = _share(fields, "threshold")
     sieve = call.pictures.sieve(inputs.class_filter(fields, service), expression(fields))
     first, after = _cursor(fields)
-    page = call.library.search(
-        query(call), sieve, first, count, after=after, region=_region(fields)
-    )
+    text = fields.text("text")
+    if text is None:
+        page = call.library.search(
+            query(call), sieve, first, count, after=after, region=_region(fields)
+        )
+    else:
+        page = call.library.search_text(_words(text), sieve, first, count, after=after)
     hits = [hit for hit in page.hits if hit.score >= threshold]
     log_id = call.request.state.log_id
     call.runtime.feedback.remember(call.app.id, log_id, service.name, hits)
@@ -95,6 +95,14 @@ def _cursor(fields: Fields) -> tuple[int, int | None]:
     if found is None:
         raise TusouError(Problem.INVALID_PARAM, "param cursor must be `next` of a page before")
     return int(found[1]), int(found[2])
+
+
+def _words(text: str) -> str:
+    if len(text.encode()) > MOST_TEXT_BYTES:
+        raise TusouError(
+            Problem.PARAM_TOO_LONG, f"param text has more than {MOST_TEXT_BYTES} bytes"
+        )
+    return text
 
 
 def _region(fields: Fields) -> Region | None:
