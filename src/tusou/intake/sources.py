@@ -3,8 +3,10 @@
 import binascii
 import csv
 import json
+import lzma
 import os
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -74,13 +76,16 @@ def open_source(path: Path) -> Source:
     raise ValueError(f"{path} is no folder, and ends in none of {', '.join(_KINDS)}")
 
 
-def open_upload(path: Path, kind: Literal["archive", "manifest"]) -> Source:
+def open_upload(
+    path: Path, kind: Literal["archive", "manifest"], most_unpacked: int = 16 << 30
+) -> Source:
     """A file that somebody sent: an archive, or JSON lines.
 
     Its rows have pictures by `url`, or in base64 as `image`; files of this machine are not theirs.
+    What is compressed may unpack to so many bytes: zeros could keep a core busy for days.
     """
     if kind == "archive":
-        return Archive(path)
+        return Archive(path, most_unpacked)
     return Manifest(path, _json_lines, own_files=False)
 
 
@@ -160,14 +165,16 @@ class Manifest:
 class Archive:
     """The picture files of a tar archive, compressed or not, in its order."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most_unpacked: int | None = None) -> None:
+        """Take an archive; of one that is not to be trusted no more than `most_unpacked` bytes."""
         self._path = path
+        self._most = most_unpacked
 
     def count(self) -> int | None:
         """How many there are; None where the whole archive would have to be unpacked for it."""
         try:
             with tarfile.open(self._path, "r:") as archive:
-                return sum(1 for _ in _members(archive))
+                return sum(1 for _ in _members(archive, None))
         except tarfile.TarError:
             return None
 
@@ -175,19 +182,22 @@ class Archive:
         """One for each file; read here, as an archive can be read by one thread only."""
         try:
             with tarfile.open(self._path) as archive:
-                for member in _members(archive):
+                for member in _members(archive, self._most):
                     stamp = f"{member.size} {member.mtime}"
                     if skip(Entry(member.name, None, stamp)):
                         continue
                     file = archive.extractfile(member)
                     data = b"" if file is None else file.read(_MOST_BYTES)
                     yield Entry(member.name, _given(data), stamp)
-        except (tarfile.TarError, EOFError, OSError) as error:
+        except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
             raise ValueError(f"{self._path} cannot be read any further: {error}") from error
 
 
-def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    for member in archive:
+def _members(archive: tarfile.TarFile, most: int | None) -> Iterator[tarfile.TarInfo]:
+    while member := archive.next():
+        archive.members.clear()  # which it would keep to the end, millions if need be
+        if most is not None and member.offset_data + member.size > most:
+            raise tarfile.ReadError(f"it unpacks to more than {most} bytes")
         parts = member.name.removeprefix("./").split("/")
         hidden = any(part.startswith(".") for part in parts)
         if member.isfile() and member.name.lower().endswith(_SUFFIXES) and not hidden:
@@ -214,7 +224,7 @@ def _sent(name: str, image: str, row: Mapping[str, str]) -> Entry:
     def read() -> bytes:
         text = image.partition(",")[2] if image[:5].lower() == "data:" else image
         try:
-            return binascii.a2b_base64(text)
+            return binascii.a2b_base64("".join(text.split()), strict_mode=True)
         except binascii.Error as error:
             raise ValueError("image is not base64") from error
 
