@@ -195,7 +195,8 @@ class Archive:
 
 def _members(archive: tarfile.TarFile, most: int | None) -> Iterator[tarfile.TarInfo]:
     while member := archive.next():
-        archive.members.clear()  # which it would keep to the end, millions if need be
+        # It would keep them to the end, millions if need be.
+        archive.members.clear()  # type: ignore[attr-defined]  # the stubs do not know it
         if most is not None and member.offset_data + member.size > most:
             raise tarfile.ReadError(f"it unpacks to more than {most} bytes")
         parts = member.name.removeprefix("./").split("/")

@@ -5,9 +5,6 @@ import pytest
 from support.native import PROBLEM, Ask, added, asking, ended
 from support.pictures import picture
 from support.server import Server
-from tusou.settings import Settings
-
-CAPACITY = Settings.load({}).library_capacity
 
 
 def test_a_library_waits_until_an_operator_grants_it(server: Server) -> None:
@@ -47,6 +44,15 @@ def test_a_library_is_resized_by_the_rules_of_the_console(server: Server) -> Non
     assert acts["library.resize"] == acts["capacity.ask"] == f"app {caller.app_id}"
 
 
+@pytest.fixture(scope="module")
+def partly(server: Server) -> Ask:
+    """Calls of an application with two services and a library for one of them."""
+    caller = server.caller("similar", "same_hq", libraries=False)
+    with server.office() as office:
+        office.create_library(caller.app_id, "similar")
+    return asking(caller)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "sent", "status"),
     [
@@ -67,16 +73,10 @@ def test_a_library_is_resized_by_the_rules_of_the_console(server: Server) -> Non
     ],
 )
 def test_a_wrong_wish_is_refused(
-    server: Server, method: str, path: str, sent: dict[str, object], status: int
+    partly: Ask, method: str, path: str, sent: dict[str, object], status: int
 ) -> None:
-    if not hasattr(test_a_wrong_wish_is_refused, "ask"):
-        caller = server.caller("similar", "same_hq", libraries=False)
-        with server.office() as office:
-            office.create_library(caller.app_id, "similar")
-        test_a_wrong_wish_is_refused.ask = asking(caller)  # type: ignore[attr-defined]
-    ask: Ask = test_a_wrong_wish_is_refused.ask  # type: ignore[attr-defined]
     options = {} if method in ("GET", "DELETE") else {"json": sent}
-    response = ask(method, path, **options)
+    response = partly(method, path, **options)
     assert (response.status_code, response.json().keys()) == (status, PROBLEM), response.text
 
 
