@@ -1,5 +1,5 @@
 # The two commands of the README, and the ones behind them. Needs Python 3.11+ and make.
-.PHONY: serve test check docs install bundle-test
+.PHONY: serve test check docs install bundle-test schemathesis
 
 serve: ## run the server with a first application and example pictures
 	@scripts/install run
@@ -24,3 +24,6 @@ bundle-test: ## make the offline package, and install and try it without a netwo
 
 install: ## the environment for working on tusou
 	@scripts/install dev
+
+schemathesis: ## minutes of requests that /openapi.json allows, and of others: none may be answered with 5xx
+	@scripts/bench any_request

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
-LEAVES = {"errors", "types", "services", "settings", "stages"}
+LEAVES = {"errors", "types", "services", "settings", "stages", "expressions"}
 
 MAY_IMPORT = {
     "errors": set[str](),
     "types": set[str](),
     "services": set[str](),
+    "expressions": {"errors", "types"},
     "settings": {"services"},
     "stages": set[str](),
     "images": LEAVES,
@@ -22,7 +23,9 @@ MAY_IMPORT = {
     "accounts": LEAVES | {"storage"},
     "backup": {"errors", "storage"},
     "library": LEAVES | {"images", "vision", "index", "storage"},
-    "runtime": LEAVES | {"images", "vision", "index", "storage", "accounts", "library", "backup"},
+    "tasks": LEAVES | {"images", "storage", "library", "intake"},
+    "runtime": LEAVES
+    | {"images", "vision", "index", "storage", "accounts", "library", "tasks", "backup"},
     # The client needs what both sides know, and reads pictures' headers by the server's own rules;
     # of `images` only what needs no foreign library (tests/client says so).
     "client": {"errors", "services", "images"},
@@ -33,7 +36,7 @@ MAY_IMPORT = {
     "top": {"errors", "stages"},
     "machine": set[str](),
     "doctor": LEAVES | {"machine", "storage", "runtime"},
-    "web": LEAVES | {"library", "accounts", "runtime"},
+    "web": LEAVES | {"library", "accounts", "runtime", "tasks"},
     # `serve` starts the web application, `eval` judges what libraries answer, `import` reads fields
     # and `export` tells of pictures as the web does, `search` shows the searched picture; nothing
     # else of the command line needs them.
@@ -46,6 +49,7 @@ MAY_IMPORT = {
 OWNERS = {
     "faiss": ("index.",),
     "onnxruntime": ("vision.session",),
+    "tokenizers": ("vision.text",),
     "cv2": ("vision.",),
     "PIL": ("images.",),
     "httpcore": ("images.fetch",),

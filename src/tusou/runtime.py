@@ -25,7 +25,7 @@ from tusou.accounts.statistics import last_calls
 from tusou.accounts.ticker import Ticker, Work
 from tusou.accounts.tokens import Tokens
 from tusou.accounts.usage import Usage
-from tusou.accounts.users import User, Users
+from tusou.accounts.users import Users
 from tusou.backup.make import Made, Sources, make, require_current
 from tusou.backup.restore import Restored
 from tusou.backup.restore import restore as put_back
@@ -33,6 +33,7 @@ from tusou.errors import Problem, TusouError
 from tusou.library.duplicates import Duplicates
 from tusou.services import SERVICES, Service
 from tusou.settings import Settings
+from tusou.storage.batches import Batches
 from tusou.storage.blobs import Blobs, FolderBlobs, new_name
 from tusou.storage.capacity import CapacityRequests
 from tusou.storage.capacity import Request as Request  # for those who show them
@@ -55,6 +56,8 @@ _log = logging.getLogger(__name__)
 _COMPARE_SECONDS = 1.0  # how often the server looks whether duplicates are to be looked for
 _MOVE_SECONDS = 1.0  # how often the server looks whether a library is to be moved
 _BULK_SECONDS = 0.5  # how often the server looks whether many pictures are to be changed
+_WEBHOOK_SECONDS = 1.0  # how often the server looks whether somebody is to be told of a task
+_MANIFEST_SECONDS, _MANIFEST_BYTES = 60, 64 << 20  # of a manifest that an import names
 _STRIKE_SECONDS = 1.0  # how often the server looks whether an hour has ended
 
 
@@ -128,20 +131,39 @@ class Office:
             self.apps.tick(app.id, service)
         return self.create_library(app.id, service)
 
-    def ask_for_capacity(self, app_id: int, service: str, who: User) -> bool:
-        """Ask for a library, or for as much room again in one that is there.
+    def ask_for_capacity(
+        self,
+        app_id: int,
+        service: str,
+        who: str,
+        *,
+        operates: bool = False,
+        pictures: int | None = None,
+        pack: str = "",
+    ) -> bool:
+        """Ask for a library, or for more room in one that is there.
+
+        Args:
+            app_id: Whose.
+            service: One of the five.
+            who: Asks.
+            operates: An operator does.
+            pictures: How many more; None: as many as the settings give a new library.
+            pack: The model pack of a new library, by name or id; empty: as `create_library`.
 
         Returns:
             Whether it is granted at once: an operator asks, or the settings say so.
 
         Raises:
             TusouError: APP_UNKNOWN; ITEM_EXISTS, a request for it is not decided yet.
+            ValueError: there is no such pack.
         """
-        app, pictures = self.apps.get(app_id), self.settings.library_capacity
+        app, pictures = self.apps.get(app_id), pictures or self.settings.library_capacity
+        chosen = self._find_pack(service, pack) if pack else ""
         facts = {"service": SERVICES[service].name, "pictures": pictures}
         note = self.audit.noting("capacity.ask", app.id, **facts)
-        number = self.requests.ask(app.id, service, pictures, who.name, note)
-        if who.operates or self.settings.grant_capacity:
+        number = self.requests.ask(app.id, service, pictures, who, note, chosen)
+        if operates or self.settings.grant_capacity:
             self.decide_capacity(number, True)
             return True
         return False
@@ -173,6 +195,12 @@ class Office:
         note = self.audit.noting("library.move", app_id, service=service, pack=chosen)
         self.moves.start(row.id, chosen, note)
         return chosen
+
+    def stop_move(self, row: LibraryRow) -> None:
+        """Call a library's move off, where it is in one."""
+        own = self.registry.get(row.app_id, row.service).pack
+        with suppress(ValueError):  # it has just been made
+            self.move_library(row.app_id, row.service, own)
 
     def standings(self) -> list[Standing]:
         """All libraries, and where they are moving."""
@@ -278,6 +306,8 @@ class Runtime(Office):
         from tusou.library.library import Tools
         from tusou.library.models import Models
         from tusou.library.mover import Mover
+        from tusou.tasks.jobs import Jobs
+        from tusou.tasks.webhooks import Webhooks
         from tusou.vision import words
         from tusou.vision.session import providers
 
@@ -321,6 +351,17 @@ class Runtime(Office):
                 ),
             )
             undo.callback(self.catalogue.close)
+            manifests = Fetcher(
+                allowed_networks=settings.fetch_allow,
+                seconds=_MANIFEST_SECONDS,
+                most_bytes=_MANIFEST_BYTES,
+            )
+            undo.callback(manifests.close)
+            self.jobs = Jobs(self.database, self.catalogue, settings.data / "tasks", manifests)
+            undo.callback(self.jobs.close)
+            self.webhooks = Webhooks(Batches(self.database), fetcher, self.apps.signing_key)
+            self._errands: list[Ticker] = []
+            undo.callback(self._stop_errands)
             self.bulk = Bulk(self.database, self.catalogue)
             self._bulk_ticker: Ticker | None = None
             undo.callback(self._stop_bulk)
@@ -350,6 +391,11 @@ class Runtime(Office):
             self._moving = Ticker("tusou-move", _MOVE_SECONDS, self._mover.run)
             self._bulk_ticker = Ticker("tusou-bulk", _BULK_SECONDS, self.bulk.run)
             self._comparing_ticker = Ticker("tusou-compare", _COMPARE_SECONDS, self.comparing.run)
+            self._errands = [
+                Ticker("tusou-tasks", _BULK_SECONDS, self.jobs.run),
+                Ticker("tusou-webhooks", _WEBHOOK_SECONDS, self.webhooks.run),
+                Ticker("tusou-sweep", HOUR, self.jobs.sweep),
+            ]
             self._loader = threading.Thread(target=self._load, name="tusou-load", daemon=True)
             self._loader.start()
 
@@ -372,6 +418,10 @@ class Runtime(Office):
         if self._moving is not None:
             self._moving.close()
 
+    def _stop_errands(self) -> None:
+        for errand in self._errands:
+            errand.close()
+
     def _stop_bulk(self) -> None:
         self.bulk.stop()
         if self._bulk_ticker is not None:
@@ -390,8 +440,9 @@ class Runtime(Office):
         except Exception:
             _log.exception("not every library could be loaded; those are tried again when asked")
         self.ready.set()
-        with suppress(Exception):  # tidying only; the next start tries again
-            sweep(self.database, self.blobs)
+        for tidy in (lambda: sweep(self.database, self.blobs), self.jobs.sweep):
+            with suppress(Exception):  # the next start tries again
+                tidy()
 
 
 def check_models(settings: Settings) -> list[str]:
@@ -486,6 +537,7 @@ def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
     from tusou.vision import geometry, keypoints
     from tusou.vision.embed import Embedder
     from tusou.vision.subject import Finder
+    from tusou.vision.text import Reader
 
     try:
         found = shelf.find(pack)
@@ -511,6 +563,10 @@ def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
             side=800,
         )
         undo.callback(pages.close)
+        reader = None
+        if found.text is not None:
+            reader = Reader(found, provider=settings.provider)
+            undo.callback(reader.close)
         return Model(
             pack=found.id,
             pipelines={
@@ -522,6 +578,7 @@ def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
             make_vectors=lambda: EmbeddedIndex(embedder.dimension),
             load=lambda: embedder.load,
             close=undo.pop_all().close,
+            reader=reader,
         )
 
 

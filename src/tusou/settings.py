@@ -210,6 +210,12 @@ class Settings:
         "code 4",
         "服务器内请求体占用的内存上限（MB）；超出时返回错误码 4",
     )
+    import_megabytes: int = _setting(
+        1024,
+        _count,
+        "Size of a file that an import through the native API may send",
+        "通过原生 API 导入时，上传文件的大小上限（MB）",
+    )
     wait_seconds: int = _setting(
         8,
         _count,

@@ -137,6 +137,8 @@ class Filter:
     """Only these numbers."""
     without: tuple[int, ...] = ()
     """Not these numbers."""
+    expression: str = ""
+    """And what this says; see `expressions`."""
 
     @property
     def is_all(self) -> bool:
@@ -237,6 +239,15 @@ class Match:
     """.5–1; 1 for the identical picture, .5 for as likely as not the same."""
 
 
+class Region(NamedTuple):
+    """A rectangle in pixels of a picture that stands upright."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
 class Hit(NamedTuple):
     """One search result."""
 
@@ -244,6 +255,8 @@ class Hit(NamedTuple):
     score: float
     """0–1."""
     brief: str
+    key: int = 0
+    """The picture's number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,3 +267,5 @@ class Page:
     has_more: bool
     subjects: Sequence[Subject] | None = None
     """Of the query, the most salient first; None where the service looks for none."""
+    end: int = 0
+    """How many come before the next page."""

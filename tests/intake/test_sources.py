@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tusou.intake.sources import Entry, Source, open_source
+from tusou.intake.sources import Entry, Source, open_source, open_upload
 
 
 def everything(source: Source) -> list[Entry]:
@@ -133,3 +133,36 @@ def test_members_that_are_no_files_are_left_out(tmp_path: Path) -> None:
         real.size = 3
         file.addfile(real, io.BytesIO(b"abc"))
     assert [entry.name for entry in everything(open_source(path))] == ["real.jpg"]
+
+
+def test_an_archive_that_was_sent_unpacks_to_no_more_than_it_may(tmp_path: Path) -> None:
+    path = tmp_path / "sent"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, size in (("a.jpg", 10), ("b.bin", 50_000_000), ("c.jpg", 10)):
+            member = tarfile.TarInfo(name)
+            member.size = size
+            archive.addfile(member, io.BytesIO(bytes(size)))
+    assert path.stat().st_size < 100_000
+    found = list[str]()
+    with pytest.raises(ValueError, match="more than 1000000 bytes"):
+        for entry in open_upload(path, "archive", 1_000_000).entries(lambda _: False):
+            found.append(entry.name)
+    assert found == ["a.jpg"]
+    whole = open_upload(path, "archive").entries(lambda _: False)
+    assert [entry.name for entry in whole] == ["a.jpg", "c.jpg"]
+
+
+def test_rows_that_were_sent_name_no_files_and_may_not_be_endless(tmp_path: Path) -> None:
+    (tmp_path / "secret.jpg").write_bytes(b"secret")
+    path = tmp_path / "sent"
+    rows = [{"file": "secret.jpg"}, {"image": "data:image/png;base64,aGk="}, {"image": "?"}]
+    endless = json.dumps({"url": "http://example.com/" + "x" * (9 << 20)})
+    path.write_text("\n".join([*map(json.dumps, rows), endless, '{"url": "http://a"}']), "utf-8")
+    entries = list(open_upload(path, "manifest").entries(lambda _: False))
+    assert [entry.name for entry in entries] == ["row 1", "row 2", "row 3", "row 4", "http://a"]
+    assert entries[1].read is not None
+    assert entries[1].read() == b"hi"
+    for entry in (entries[0], entries[2], entries[3]):
+        assert entry.read is not None
+        with pytest.raises(ValueError, match=r"no image and no url|base64|no JSON object"):
+            entry.read()

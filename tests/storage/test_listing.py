@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, insert
 
+from tusou.storage.conditions import from_json, to_json
 from tusou.storage.database import Database
 from tusou.storage.items import LibraryRow, Registry
-from tusou.storage.listing import Listing, from_json, to_json
+from tusou.storage.listing import Listing
 from tusou.storage.tables import items
 from tusou.types import ClassFilter, ClassTerm, ContSign, Filter, Item
 

@@ -4,6 +4,7 @@ The model looks at an 8 × 8 picture, turns it by a random matrix and brings it 
 that what looks alike lies close by and two seeds give vectors that do not compare.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,24 +15,91 @@ _FLOAT, _UINT8, _INT64 = 1, 2, 7
 
 
 def make_pack(
-    folder: Path, name: str = "tiny", *, dimension: int = 16, seed: int = 1, unit: bool = True
+    folder: Path,
+    name: str = "tiny",
+    *,
+    dimension: int = 16,
+    seed: int = 1,
+    unit: bool = True,
+    reads: bool = False,
 ) -> Path:
-    """Write the pack `name@1` into a new folder; `unit=False` leaves vectors of any length."""
+    """Write the pack `name@1` into a new folder; `unit=False` leaves vectors of any length.
+
+    With `reads` it has a text tower, which knows the words `red`, `green`, `blue` and `dark`, and
+    sees a picture of nothing else for each.
+    """
     folder.mkdir(parents=True)
     (folder / "tiny.onnx").write_bytes(_model(dimension, seed, unit))
     (folder / "CARD.md").write_text(f"# {name}\n\nMade by the tests.\n", "utf-8")
     (folder / "pack.toml").write_text(
         f'name = "{name}"\nversion = "1"\nlicence = "Apache-2.0"\nsource = "the tests"\n\n'
         f'[model]\nfile = "tiny.onnx"\ndimension = {dimension}\nsize = {SIDE}\nstretch = 4\n\n'
-        "[score]\ncosines = [0.0, 1.0]\nscores = [0.0, 1.0]\n",
+        "[score]\ncosines = [0.0, 1.0]\nscores = [0.0, 1.0]\n" + (_READS if reads else ""),
         "utf-8",
     )
+    if reads:
+        (folder / "text.onnx").write_bytes(_text_model(_turn(dimension, seed)))
+        (folder / "tokenizer.json").write_text(_tokenizer(), "utf-8")
     return folder
 
 
-def _model(dimension: int, seed: int, unit: bool) -> bytes:
+_READS = """
+[text]
+file = "text.onnx"
+tokenizer = "tokenizer.json"
+length = 4
+
+[text.score]
+cosines = [0.0, 0.5]
+scores = [0.0, 1.0]
+"""
+_WORDS = {"": (0.05, 0.1, 0), "red": (1, -1, -1), "green": (-1, 1, -1), "blue": (-1, -1, 1)}
+_WORDS |= {"dark": (-1, -1, -1)}
+
+
+def _tokenizer() -> str:
+    words = {word or "[PAD]": number for number, word in enumerate(_WORDS)}
+    return json.dumps(
+        {
+            "version": "1.0",
+            "added_tokens": [],
+            "normalizer": {"type": "Lowercase"},
+            "pre_tokenizer": {"type": "Whitespace"},
+            "model": {"type": "WordLevel", "vocab": words, "unk_token": "[PAD]"},
+        }
+    )
+
+
+def _text_model(turn: NDArray[np.float32]) -> bytes:
+    """The sum of the words' vectors, each that of a picture of one colour, at unit length."""
+    colours = np.array(list(_WORDS.values()), np.float32).repeat(SIDE * SIDE, 0)
+    rows = colours.reshape(len(_WORDS), -1) @ turn
+    nodes = [
+        _node("Gather", ["rows", "tokens"], "words"),
+        _node("ReduceSum", ["words", "axis"], "sum", _attribute("keepdims", 0)),
+        _node("LpNormalization", ["sum"], "vector"),
+    ]
+    graph = b"".join(
+        [
+            *(_bytes(1, node) for node in nodes),
+            _bytes(2, b"tiny"),
+            _bytes(5, _tensor("rows", rows.astype(np.float32), _FLOAT)),
+            _bytes(5, _tensor("axis", np.array([1], np.int64), _INT64)),
+            _bytes(11, _value("tokens", _INT64, 4)),
+            _bytes(12, _value("vector", _FLOAT, turn.shape[1])),
+        ]
+    )
+    return _number(1, 8) + _bytes(7, graph) + _bytes(8, _bytes(1, b"") + _number(2, 17))
+
+
+def _turn(dimension: int, seed: int) -> NDArray[np.float32]:
     inputs = SIDE * SIDE * 3
-    turn = np.random.default_rng(seed).normal(size=(inputs, dimension)).astype(np.float32)
+    return np.random.default_rng(seed).normal(size=(inputs, dimension)).astype(np.float32)
+
+
+def _model(dimension: int, seed: int, unit: bool) -> bytes:
+    turn = _turn(dimension, seed)
+    inputs = len(turn)
     last = "vector" if unit else "turned"
     nodes = [
         _node("Cast", ["picture"], "floats", _attribute("to", _FLOAT)),

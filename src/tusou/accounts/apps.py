@@ -136,6 +136,15 @@ class Apps:
             self._audit.note(connection, "app.show_secret", app_id)
         return self._vault.open(row.secret)
 
+    def signing_key(self, app_id: int) -> str:
+        """The same for the server's own use: nobody is shown it.
+
+        Raises:
+            TusouError: APP_UNKNOWN.
+        """
+        with self._database.read() as connection:
+            return self._vault.open(_row(connection, app_id).secret)
+
     def edit(
         self, app_id: int, name: str | None = None, services: Iterable[str] | None = None
     ) -> None:

@@ -100,6 +100,28 @@ def calls_since(database: Database, since: int) -> dict[tuple[int, str], int]:
         return {(app, service): int(calls) for app, service, calls in connection.execute(query)}
 
 
+class Called(NamedTuple):
+    """How often a call was made, and when last."""
+
+    calls: int
+    last: int
+    """The first second of the hour."""
+
+
+def calls_of(database: Database, app_id: int, service: str, since: int) -> dict[str, Called]:
+    """An application's calls of a service since an hour, by operation, refused ones too."""
+    query = (
+        select(usage.c.operation, func.sum(usage.c.calls), func.max(usage.c.hour))
+        .where(usage.c.app_id == app_id, usage.c.hour >= since, usage.c.service == service)
+        .group_by(usage.c.operation)
+    )
+    with database.read() as connection:
+        return {
+            operation: Called(int(calls), last)
+            for operation, calls, last in connection.execute(query)
+        }
+
+
 def put_back(connection: Connection, app_id: int, hour: int) -> None:
     """Move what an application has called in an hour to the hour before."""
     mine = (usage.c.app_id == app_id) & (usage.c.hour == hour)

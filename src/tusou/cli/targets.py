@@ -48,14 +48,14 @@ class LocalTarget:
 
     def add(self, fields: Fields) -> object:
         """Add a picture."""
-        sent = _sent(fields)
+        sent = inputs.fields_of(fields)
         brief = inputs.required_brief(sent)
         first, second = inputs.classes(sent, self._library.service)
         return self._library.add(inputs.picture(sent), brief, (first or 0, second or 0))
 
     def examine(self, fields: Fields) -> object:
         """Pass if it would be taken; a picture that came before is there already."""
-        sent = _sent(fields)
+        sent = inputs.fields_of(fields)
         inputs.required_brief(sent)
         inputs.classes(sent, self._library.service)
         sign = self._library.examine(inputs.picture(sent))
@@ -97,7 +97,7 @@ class RemoteTarget:
 
     def examine(self, fields: Fields) -> object:
         """Pass what the client library passes; nothing is sent."""
-        service, sent = SERVICES[self._service], _sent(fields)
+        service, sent = SERVICES[self._service], inputs.fields_of(fields)
         inputs.required_brief(sent)
         inputs.classes(sent, service)
         picture = inputs.picture(sent)
@@ -111,13 +111,3 @@ class RemoteTarget:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
-
-
-def _sent(fields: Fields) -> inputs.Fields:
-    """Fields as if a form had brought them."""
-    made = inputs.Fields()
-    for name, value in fields.items():
-        is_file = isinstance(value, bytes)
-        data = value if isinstance(value, bytes) else value.encode()
-        made[name] = inputs.Value(data, len(data), is_file)
-    return made

@@ -14,10 +14,13 @@ from PIL.Image import Transpose
 from tusou.errors import Problem, TusouError
 from tusou.images import containers
 from tusou.services import Service
-from tusou.types import ContSign, Picture, Rgb
+from tusou.types import ContSign, Picture, Region, Rgb
 
 MOST_BYTES = 4 << 20
 """Of a picture file. Source: shared contract, section 1."""
+
+_LEAST_REGION = 20
+"""Pixels of a region's side; the services' limits are for pictures, which have more around."""
 
 _BROKEN = (
     ArithmeticError,
@@ -64,6 +67,23 @@ def decode(data: bytes, service: Service) -> Picture:
     _check_size(*container.seen_size, service)
     rgb = _draw(container)
     return Picture(rgb, sign(rgb), data, container.media_type)
+
+
+def cut(picture: Picture, region: Region, service: Service) -> Picture:
+    """The part of a picture in a region, as a picture of its own.
+
+    Raises:
+        TusouError: INVALID_PARAM, the region is not in the picture, or too small.
+    """
+    left, top, width, height = region
+    if left + width > picture.width or top + height > picture.height:
+        size = f"{picture.width} x {picture.height}"
+        raise TusouError(Problem.INVALID_PARAM, f"the region reaches beyond the picture of {size}")
+    least = min(_LEAST_REGION, service.shortest_side)
+    if min(width, height) < least:
+        raise TusouError(Problem.INVALID_PARAM, f"a region has sides of {least} pixels at least")
+    rgb = np.ascontiguousarray(picture.rgb[top : top + height, left : left + width])
+    return Picture(rgb, sign(rgb), picture.data, picture.media_type)
 
 
 def sign(rgb: Rgb) -> ContSign:

@@ -8,8 +8,9 @@ holds for each redirect. One deadline runs over all of it. The only module that 
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import httpcore
@@ -86,11 +87,34 @@ class Fetcher:
             TusouError: URL_ILLEGAL, URL_TIMEOUT, URL_RESPONSE or URL_SIZE.
         """
         target = Target.parse(url)
+        with self._pool() as pool:
+            return self._follow(pool, target)
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Send `body` to what `url` names; returns the status of the answer, which is not read.
+
+        A redirect is not followed: it is an answer like others.
+
+        Raises:
+            TusouError: URL_ILLEGAL, URL_TIMEOUT or URL_RESPONSE.
+        """
+        target = Target.parse(url)
+        sent = {"Host": target.authority, "User-Agent": "tusou", "Connection": "close", **headers}
+        pairs = [(name.encode(), value.encode()) for name, value in sent.items()]
+        length = (b"Content-Length", str(len(body)).encode())
+        with (
+            self._pool() as pool,
+            pool.stream("POST", _address(target), headers=[*pairs, length], content=body) as answer,
+        ):
+            return answer.status
+
+    @contextmanager
+    def _pool(self) -> Iterator[httpcore.ConnectionPool]:
+        """Connections of one fetch: none outlives the check of its address, nor the deadline."""
         network = _Network(self._look_up, self._allowed_networks, _Deadline(self._seconds))
-        # A pool of its own for each fetch: no connection outlives the check of its address.
         with httpcore.ConnectionPool(ssl_context=self._trust, network_backend=network) as pool:
             try:
-                return self._follow(pool, target)
+                yield pool
             except tuple(_PROBLEMS) as error:
                 raise _translate(error) from error
 
@@ -111,11 +135,8 @@ class Fetcher:
 
     def _get(self, pool: httpcore.ConnectionPool, target: Target) -> bytes | Target:
         """Request the target: its body, or the target that it redirects to."""
-        url = httpcore.URL(
-            scheme=target.scheme, host=target.host, port=target.port, target=target.path
-        )
         headers = [(b"Host", target.authority.encode()), *_HEADERS]
-        with pool.stream("GET", url, headers=headers) as response:
+        with pool.stream("GET", _address(target), headers=headers) as response:
             received = {name.lower(): value for name, value in response.headers}
             if response.status in _REDIRECTS and b"location" in received:
                 return target.redirect(received[b"location"])
@@ -138,6 +159,12 @@ class Fetcher:
         if not body:
             raise TusouError(Problem.URL_RESPONSE, "the answer is empty")
         return bytes(body)
+
+
+def _address(target: Target) -> httpcore.URL:
+    return httpcore.URL(
+        scheme=target.scheme, host=target.host, port=target.port, target=target.path
+    )
 
 
 def _translate(error: Exception) -> TusouError:

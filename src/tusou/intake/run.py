@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 from tusou.errors import AT_GATE, Problem, TusouError
 from tusou.intake.journal import Journal
-from tusou.intake.progress import Progress
+from tusou.intake.progress import Outcome
 from tusou.intake.sources import Entry, Source
 
 _log = logging.getLogger(__name__)
@@ -30,6 +31,14 @@ _FIELDS = ("brief", "tags", "class_id1", "class_id2")
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 10.0
 
 
+class Counter(Protocol):
+    """Counts what became of pictures; threads share it."""
+
+    def note(self, outcome: Outcome, name: str = "", reason: str = "") -> None:
+        """Count a picture; `reason` says why it failed."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How pictures are brought in."""
@@ -46,7 +55,7 @@ class Plan:
 class Import:
     """One run over a source."""
 
-    def __init__(self, add: Add, journal: Journal, progress: Progress, plan: Plan) -> None:
+    def __init__(self, add: Add, journal: Journal, progress: Counter, plan: Plan) -> None:
         self._add, self._journal, self._progress, self._plan = add, journal, progress, plan
         self._end: Exception | None = None
         self._stopping = threading.Event()
@@ -82,6 +91,10 @@ class Import:
             raise
         if self._end is not None:
             raise self._end
+
+    def stop(self) -> None:
+        """Let `run` end soon: pictures in hand are finished, the others wait for another run."""
+        self._stopping.set()
 
     def _bring(self, entry: Entry) -> None:
         if self._stopping.is_set():

@@ -1,17 +1,22 @@
 """Where pictures come from: a folder, a manifest, an archive."""
 
+import binascii
 import csv
 import json
+import lzma
 import os
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Literal, Protocol
 
 _SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_LONGEST_LINE = 8 << 20
+"""Letters of a JSON line: a picture in base64 and what is said of it."""
 _MOST_BYTES = (4 << 20) + 1
 """No more of a file is read than tells that it is too large."""
 
@@ -71,6 +76,19 @@ def open_source(path: Path) -> Source:
     raise ValueError(f"{path} is no folder, and ends in none of {', '.join(_KINDS)}")
 
 
+def open_upload(
+    path: Path, kind: Literal["archive", "manifest"], most_unpacked: int = 16 << 30
+) -> Source:
+    """A file that somebody sent: an archive, or JSON lines.
+
+    Its rows have pictures by `url`, or in base64 as `image`; files of this machine are not theirs.
+    What is compressed may unpack to so many bytes: zeros could keep a core busy for days.
+    """
+    if kind == "archive":
+        return Archive(path, most_unpacked)
+    return Manifest(path, _json_lines, own_files=False)
+
+
 class Folder:
     """All picture files below a folder, by their names; hidden ones are left out."""
 
@@ -103,9 +121,12 @@ class Manifest:
     Paths are taken from the manifest's folder. A row that cannot be read is an entry that fails.
     """
 
-    def __init__(self, path: Path, parse: Callable[[IO[str]], Iterator[Any]]) -> None:
+    def __init__(
+        self, path: Path, parse: Callable[[IO[str]], Iterator[Any]], own_files: bool = True
+    ) -> None:
         self._path = path
         self._parse = parse
+        self._own_files = own_files
 
     def count(self) -> int:
         """How many rows there are."""
@@ -126,28 +147,34 @@ class Manifest:
                 raise ValueError(f"{self._path} is not UTF-8 text") from error
 
     def _entry(self, number: int, row: Any) -> Entry:
-        here = f"{self._path.name}, row {number}"
+        here = f"{self._path.name}, row {number}" if self._own_files else f"row {number}"
         if not isinstance(row, dict):
             return _broken(here, "the row is no JSON object")
         texts = {str(name): _text(value) for name, value in row.items() if value is not None}
-        file = texts.pop("file", "")
-        if file:
+        file, image, url = (texts.pop(name, "") for name in ("file", "image", "url"))
+        if self._own_files and file:
             return _file(self._path.parent, file, texts)
-        url = texts.pop("url", "")
-        return Entry(url, None, row=texts) if url else _broken(here, "it has no file and no url")
+        if image and not self._own_files:
+            return _sent(here, image, texts)
+        needed = "file" if self._own_files else "image"
+        return (
+            Entry(url, None, row=texts) if url else _broken(here, f"it has no {needed} and no url")
+        )
 
 
 class Archive:
     """The picture files of a tar archive, compressed or not, in its order."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most_unpacked: int | None = None) -> None:
+        """Take an archive; of one that is not to be trusted no more than `most_unpacked` bytes."""
         self._path = path
+        self._most = most_unpacked
 
     def count(self) -> int | None:
         """How many there are; None where the whole archive would have to be unpacked for it."""
         try:
             with tarfile.open(self._path, "r:") as archive:
-                return sum(1 for _ in _members(archive))
+                return sum(1 for _ in _members(archive, None))
         except tarfile.TarError:
             return None
 
@@ -155,19 +182,23 @@ class Archive:
         """One for each file; read here, as an archive can be read by one thread only."""
         try:
             with tarfile.open(self._path) as archive:
-                for member in _members(archive):
+                for member in _members(archive, self._most):
                     stamp = f"{member.size} {member.mtime}"
                     if skip(Entry(member.name, None, stamp)):
                         continue
                     file = archive.extractfile(member)
                     data = b"" if file is None else file.read(_MOST_BYTES)
                     yield Entry(member.name, _given(data), stamp)
-        except (tarfile.TarError, EOFError, OSError) as error:
+        except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
             raise ValueError(f"{self._path} cannot be read any further: {error}") from error
 
 
-def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    for member in archive:
+def _members(archive: tarfile.TarFile, most: int | None) -> Iterator[tarfile.TarInfo]:
+    while member := archive.next():
+        # It would keep them to the end, millions if need be.
+        archive.members.clear()  # type: ignore[attr-defined]  # the stubs do not know it
+        if most is not None and member.offset_data + member.size > most:
+            raise tarfile.ReadError(f"it unpacks to more than {most} bytes")
         parts = member.name.removeprefix("./").split("/")
         hidden = any(part.startswith(".") for part in parts)
         if member.isfile() and member.name.lower().endswith(_SUFFIXES) and not hidden:
@@ -186,6 +217,20 @@ def _file(root: Path, name: str, row: Mapping[str, str]) -> Entry:
     except (OSError, ValueError):  # reading it will say what is wrong
         return Entry(name, read, row=row)
     return Entry(name, read, f"{found.st_size} {found.st_mtime_ns}", row)
+
+
+def _sent(name: str, image: str, row: Mapping[str, str]) -> Entry:
+    """A picture in base64, with or without a `data:` header."""
+
+    def read() -> bytes:
+        text = image.partition(",")[2] if image[:5].lower() == "data:" else image
+        try:
+            return binascii.a2b_base64("".join(text.split()), strict_mode=True)
+        except binascii.Error as error:
+            raise ValueError("image is not base64") from error
+
+    stamp = blake2b(image.encode(errors="replace"), digest_size=16).hexdigest()
+    return Entry(name, read, stamp, row)
 
 
 def _broken(name: str, reason: str) -> Entry:
@@ -209,12 +254,25 @@ def _text(value: Any) -> str:
 
 
 def _json_lines(file: IO[str]) -> Iterator[Any]:
-    for line in file:
-        if line.strip():
+    for line in _lines(file):
+        if line is None:
+            yield None
+        elif line.strip():
             try:
                 yield json.loads(line)
             except (ValueError, RecursionError):
                 yield None
+
+
+def _lines(file: IO[str]) -> Iterator[str | None]:
+    """Lines; None for one that is too long to be any good."""
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) < _LONGEST_LINE or line.endswith("\n"):
+            yield line
+            continue
+        while (rest := file.readline(_LONGEST_LINE)) and not rest.endswith("\n"):
+            pass
+        yield None
 
 
 def _csv_rows(file: IO[str]) -> Iterator[Any]:

@@ -2,12 +2,14 @@
 
 import logging
 import threading
+from collections.abc import Sequence
 
 from tusou.errors import Problem, TusouError
 from tusou.library.catalogue import Catalogue
-from tusou.storage.batches import Act, Batches
+from tusou.storage.batches import CHANGES, JOBS, Act, Batches, Wish
 from tusou.storage.batches import Batch as Batch  # for those who ask
-from tusou.storage.database import Also, Database
+from tusou.storage.database import Also as Also  # likewise
+from tusou.storage.database import Database
 from tusou.storage.items import LibraryRow as LibraryRow  # likewise
 from tusou.storage.items import Registry
 from tusou.storage.listing import Listing
@@ -42,6 +44,7 @@ class Bulk:
         classes: tuple[int | None, int | None] = (None, None),
         grace: int = 0,
         also: Also = lambda _: None,
+        webhook: str = "",
     ) -> Batch:
         """Ask for a change, which begins after `grace` seconds.
 
@@ -52,20 +55,30 @@ class Bulk:
             classes: What they get; None: left as it is.
             grace: Seconds in which it can be called off.
             also: Writes what must be written in the same transaction.
+            webhook: Whom to tell of its end; empty: nobody.
 
         Raises:
             TusouError: ITEM_MISSING, no picture is meant; ITEM_EXISTS, the library is being
                 released.
         """
-        if any(batch.act == "release" for batch in self._batches.open(library.id)):
-            raise TusouError(Problem.ITEM_EXISTS, "the library is being released")
+        self.require_kept(library)
         listing = Listing(self._database, library.id)
         total = listing.count(wanted)
         release = act == "release"
         if not (total or release):
             raise TusouError(Problem.ITEM_MISSING, "no picture is meant")
         until = _EVERYTHING if release else listing.last()
-        return self._batches.ask(library.id, act, wanted, classes, until, total, grace, also)
+        wish = Wish(act, wanted, classes, webhook=webhook)
+        return self._batches.ask(library.id, wish, until, total, grace, also)
+
+    def require_kept(self, library: LibraryRow) -> None:
+        """Pass if a library is not being released.
+
+        Raises:
+            TusouError: ITEM_EXISTS.
+        """
+        if any(batch.act == "release" for batch in self.open(library)):
+            raise TusouError(Problem.ITEM_EXISTS, "the library is being released")
 
     def get(self, library: LibraryRow, number: int) -> Batch:
         """How far a change has come.
@@ -75,9 +88,9 @@ class Bulk:
         """
         return self._batches.get(library.id, number)
 
-    def open(self, library: LibraryRow) -> list[Batch]:
+    def open(self, library: LibraryRow) -> Sequence[Batch]:
         """The changes of a library that wait or are under way."""
-        return self._batches.open(library.id)
+        return self._batches.open(CHANGES, library.id)
 
     def undo(self, library: LibraryRow, number: int, also: Also = lambda _: None) -> bool:
         """Call a change off; False where it has begun."""
@@ -85,7 +98,7 @@ class Bulk:
 
     def run(self) -> None:
         """Make every change whose grace is over."""
-        for batch in self._batches.open():
+        for batch in self._batches.open(CHANGES):
             if self._stopping.is_set():
                 return
             if not self._batches.begin(batch):
@@ -104,9 +117,11 @@ class Bulk:
         self._stopping.set()
 
     def _make(self, batch: Batch) -> None:
-        rows = {row.id: row for row in self._registry.list()}
-        row = rows[batch.library_id]
+        row = next(row for row in self._registry.list() if row.id == batch.library_id)
         library, listing = self._catalogue.open(row), Listing(self._database, row.id)
+        if batch.act == "release":
+            for other in self._batches.open(JOBS, row.id):
+                self._batches.cancel(row.id, other.id)
         last = batch.last
         while portion := listing.portion(batch.wanted, last, batch.until, _PORTION):
             signs = tuple(sign for _, sign in portion)
@@ -115,7 +130,8 @@ class Bulk:
             else:
                 library.delete_found(signs)
             last = portion[-1][0]
-            self._batches.advance(batch, last, len(portion))
+            if not self._batches.advance(batch, last, len(portion)):
+                return  # called off
             if self._stopping.wait(0.002):  # adds and searches that wait for the library go first
                 return
         if batch.act != "release":

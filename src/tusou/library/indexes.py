@@ -1,5 +1,6 @@
 """The indexes over one library, kept in step: by vector, and by visual words where it has them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from tusou.vision import keypoints
 from tusou.vision.words import assign
 
 _BACKFILL_ROWS = 1000
+_SQL_KEYS = 500
+"""Numbers in one statement; SQLite takes 32,766, older ones 999."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,13 +28,22 @@ class Indexes:
 
     def load(self, items: Items, pack: str) -> None:
         """Fill empty indexes with all pictures of a library."""
-        for keys, vectors, classes in items.scan(pack):
+        if self.words is not None:
+            _give_missing_words(items)
+        self._take(items, pack, None)
+
+    def renew(self, items: Items, pack: str, changed: Sequence[int]) -> None:
+        """Take pictures in as they are now, or out where they are gone."""
+        self.remove(np.array(changed, np.int64))
+        for start in range(0, len(changed), _SQL_KEYS):
+            self._take(items, pack, changed[start : start + _SQL_KEYS])
+
+    def _take(self, items: Items, pack: str, which: Sequence[int] | None) -> None:
+        for keys, vectors, classes in items.scan(pack, which):
             self.vectors.add(keys, vectors, classes)
-        if self.words is None:
-            return
-        _give_missing_words(items)
-        for keys, words, classes in items.scan_words():
-            self.words.add(keys, words, classes)
+        if self.words is not None:
+            for keys, words, classes in items.scan_words(which):
+                self.words.add(keys, words, classes)
 
     def add(self, key: int, features: Features, classes: tuple[int, int]) -> None:
         """Add one picture."""

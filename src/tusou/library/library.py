@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tusou.errors import Problem, TusouError
-from tusou.images.decode import decode, thumbnail
+from tusou.images.decode import cut, decode, thumbnail
 from tusou.images.fetch import Fetcher
 from tusou.index.base import WordIndex
 from tusou.library.indexes import Indexes
 from tusou.library.models import Model, View
 from tusou.library.moving import Move
 from tusou.library.pipelines import Ranked
+from tusou.library.sieve import Sieve
 from tusou.services import Service
 from tusou.stages import timed
 from tusou.storage.blobs import THUMBNAIL, Blobs, new_name
@@ -29,11 +30,13 @@ from tusou.types import (
     Match,
     Page,
     Picture,
+    Region,
     Source,
+    Subject,
     Url,
     Vector,
 )
-from tusou.vision import keypoints, sketch
+from tusou.vision import keypoints, overlay, sketch
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +65,8 @@ class Library:
         self._tools = tools
         self._changes = threading.Lock()
         self._move: Move | None = None
+        self._rebuilding: set[int] | None = None
+        """Numbers of what changes while another index is being made."""
         self._view = self._load(model)
 
     def __len__(self) -> int:
@@ -104,27 +109,105 @@ class Library:
         Raises:
             TusouError: ITEM_EXISTS, or what is wrong with the picture.
         """
-        sign = self._take(source).sign
+        sign = self.sign(source)
         self._items.require_absent(sign)
         return sign
 
-    def search(
-        self, source: bytes | Url, classes: ClassFilter | None, first: int, count: int
-    ) -> Page:
-        """Find pictures `first` to `first + count`, cut at the service's limit.
+    def sign(self, source: bytes | Url) -> ContSign:
+        """The sign of a picture, whether it is there or not.
 
         Raises:
             TusouError: what is wrong with the picture.
         """
-        picture = self._take(source)
+        return self._take(source).sign
+
+    def search(
+        self,
+        source: bytes | Url,
+        sieve: Sieve | ClassFilter | None,
+        first: int,
+        count: int,
+        *,
+        after: int | None = None,
+        region: Region | None = None,
+    ) -> Page:
+        """Find pictures `first` to `first + count`, cut at the service's limit.
+
+        Args:
+            source: What to search by.
+            sieve: What is searched.
+            first: How many better ones are left out.
+            count: How many are wanted.
+            after: The number of the last picture left out; where it stands elsewhere now, what
+                follows it there is meant.
+            region: The part of the picture to search by; None: the whole.
+
+        Raises:
+            TusouError: what is wrong with the picture or the region.
+        """
+        if not isinstance(sieve, Sieve):
+            sieve = Sieve(sieve)
+        whole = self._take(source)
+        picture = whole if region is None else cut(whole, region, self.service)
         view = self._view
         features = view.pipeline.query(picture)
-        last = min(first + count, self.service.most_results)
+        last = _last(first, count, after, self.service)
         load = self._items.local_features
-        ranked = view.pipeline.rank(features, view.indexes, last, classes, load)
-        ranked = self._put_itself_first(picture.sign, ranked, classes)
-        has_more = len(ranked) > last < self.service.most_results
-        return Page(self._hits(ranked[first:last]), has_more, features.subjects)
+        ranked = view.pipeline.rank(features, view.indexes, last, sieve, load)
+        ranked = self._put_itself_first(picture.sign, ranked, sieve)
+        page = self._page(ranked, first, count, after)
+        if features.subjects is None:
+            return page
+        return replace(page, subjects=_placed(features.subjects, region, whole))
+
+    def search_text(
+        self, text: str, sieve: Sieve, first: int, count: int, *, after: int | None = None
+    ) -> Page:
+        """Find pictures by what is to be seen in them; `first`, `count`, `after` as in `search`.
+
+        Raises:
+            TusouError: INVALID_PARAM, the model pack has no text tower.
+        """
+        view = self._view
+        reader = view.model.reader
+        if reader is None:
+            raise TusouError(
+                Problem.INVALID_PARAM,
+                f"param text: the model pack {view.model.pack} has no text tower",
+            )
+        vector, vectors = reader.read(text), view.indexes.vectors
+        last = _last(first, count, after, self.service)
+        keys, cosines = sieve.best(
+            lambda most: vectors.search(vector, most, sieve.classes), last + 1
+        )
+        scores = map(reader.score, cosines)
+        ranked = [Ranked(key, score) for key, score in zip(keys, scores, strict=True)]
+        return self._page(ranked, first, count, after)
+
+    def compare(self, first: bytes | Url, second: bytes | Url) -> tuple[float, Match | None]:
+        """The score that a search by the first picture would give the second, were it stored.
+
+        And the match, where the service verifies matches and there is one.
+
+        Raises:
+            TusouError: what is wrong with a picture.
+        """
+        pipeline = self._view.pipeline
+        one, other = self._take(first), self._take(second)
+        score, match = pipeline.compare(pipeline.query(one), pipeline.features(other))
+        return (1.0 if one.sign == other.sign else score), match
+
+    def draw(self, source: bytes | Url, sign: ContSign, original: bytes) -> tuple[float, bytes]:
+        """A PNG of a picture beside a stored one and of what they have in common; and its score.
+
+        Raises:
+            TusouError: as `explain` does.
+        """
+        data = source if isinstance(source, bytes) else self._tools.fetcher.fetch(source)
+        match = self.explain(data, sign)
+        query, stored = decode(data, self.service), decode(original, self.service)
+        drawn = overlay.draw(query.rgb, stored.rgb, match)
+        return (0.0 if match is None else match.score), drawn
 
     def explain(self, source: bytes | Url, sign: ContSign) -> Match | None:
         """Show what a picture and a stored one have in common, in the same words as a search.
@@ -224,6 +307,24 @@ class Library:
             if not move.in_doubt:
                 self._move = None
 
+    def rebuild(self) -> None:
+        """Make the index anew from SQL while searches and changes go on.
+
+        Nothing changes where the library moves to another pack meanwhile: that makes a new one too.
+        """
+        with self._changes:
+            stale, changed = self._view, set[int]()
+            self._rebuilding = changed
+        try:
+            fresh = self._load(stale.model)
+            with self._changes:
+                if self._view.model is stale.model:
+                    fresh.indexes.renew(self._items, self.pack, list(changed))
+                    fresh, self._view = self._view, fresh
+        finally:
+            self._rebuilding = None
+        fresh.indexes.close()
+
     def close(self) -> None:
         """Stop the index's background work."""
         self._view.indexes.close()
@@ -282,6 +383,8 @@ class Library:
         move = self._move
         if move is not None:
             move.note(keys)
+        if self._rebuilding is not None:
+            self._rebuilding.update(keys)
         try:
             change(self._view.indexes)
         except Exception:
@@ -289,22 +392,29 @@ class Library:
             stale, self._view = self._view, self._load(self._view.model)
             stale.indexes.close()
 
-    def _put_itself_first(
-        self, sign: ContSign, ranked: list[Ranked], classes: ClassFilter | None
-    ) -> list[Ranked]:
+    def _page(self, ranked: Sequence[Ranked], first: int, count: int, after: int | None) -> Page:
+        most = self.service.most_results
+        begin = first if after is None else _behind(ranked, after, first)
+        end = min(begin + count, most)
+        return Page(self._hits(ranked[begin:end]), len(ranked) > end < most, None, end)
+
+    def _put_itself_first(self, sign: ContSign, ranked: list[Ranked], sieve: Sieve) -> list[Ranked]:
         """The very same picture leads with score 1, whatever its features are worth."""
         same = self._items.find(sign)
         if same is None:
             return ranked
         key, own = same
+        classes = sieve.classes
         if classes is not None and not classes.mask(np.array([own], np.uint16))[0]:
+            return ranked
+        if not sieve.admits(key):
             return ranked
         return [Ranked(key, 1.0), *(row for row in ranked if row.key != key)]
 
     def _hits(self, ranked: Sequence[Ranked]) -> list[Hit]:
         found = self._items.found([row.key for row in ranked])
         return [
-            Hit(found[row.key].sign, row.score, found[row.key].brief)
+            Hit(found[row.key].sign, row.score, found[row.key].brief, row.key)
             for row in ranked
             if row.key in found
         ]
@@ -329,6 +439,33 @@ class Library:
                 suppress(OSError),
             ):  # what stays behind is swept up at the next start
                 self._tools.blobs.delete(name)
+
+
+def _last(first: int, count: int, after: int | None, service: Service) -> int:
+    """How many to rank; what came in between may have pushed the last one on."""
+    return min(first + count * (1 if after is None else 2), service.most_results)
+
+
+def _behind(ranked: Sequence[Ranked], key: int, first: int) -> int:
+    """Where the ranking goes on after a picture; where that is gone, at its old place."""
+    places = (place for place, row in enumerate(ranked, 1) if row.key == key)
+    return next(places, first)
+
+
+def _placed(
+    subjects: Sequence[Subject], region: Region | None, whole: Picture
+) -> Sequence[Subject]:
+    """Subjects of a region, in pixels and shares of the whole picture."""
+    if region is None:
+        return subjects
+    left, top, width, height = region
+    share = width * height / (whole.width * whole.height)
+    return [
+        Subject(
+            box.left + left, box.top + top, box.right + left, box.bottom + top, box.share * share
+        )
+        for box in subjects
+    ]
 
 
 def _new_item(

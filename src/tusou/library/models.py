@@ -8,6 +8,7 @@ from tusou.index.base import VectorIndex
 from tusou.library.indexes import Indexes
 from tusou.library.pipelines import Pipeline
 from tusou.vision.session import Load
+from tusou.vision.text import Reader
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,6 +24,8 @@ class Model:
     load: Callable[[], Load]
     """How busy its encoder is."""
     close: Callable[[], None]
+    reader: Reader | None = None
+    """Its text tower; None: it has none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

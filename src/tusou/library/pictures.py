@@ -1,13 +1,16 @@
 """The pictures of a library as people look at them: page by page, one by one, the files too."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from tusou.errors import Problem, TusouError
+from tusou.library.sieve import Sieve
 from tusou.stages import timed
 from tusou.storage.blobs import THUMBNAIL, Blobs
 from tusou.storage.listing import Listing
-from tusou.types import ContSign, Filter, Item
+from tusou.storage.listing import Stats as Stats  # for those who ask
+from tusou.types import ClassFilter, ContSign, Filter, Item
 
 
 class Listed(NamedTuple):
@@ -25,6 +28,28 @@ class File(NamedTuple):
     media_type: str
 
 
+def facts(item: Item) -> dict[str, Any]:
+    """What is told of a picture, as JSON."""
+    return {
+        "id": item.key,
+        "cont_sign": str(item.sign),
+        "brief": item.brief,
+        "classes": list(item.classes),
+        "width": item.width,
+        "height": item.height,
+        "bytes": item.length,
+        "media_type": item.media_type,
+        "created": moment(item.created),
+        "updated": moment(item.updated),
+        "has_file": bool(item.blob),
+    }
+
+
+def moment(seconds: int) -> str:
+    """A time as JSON tells it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 class Pictures:
     """Reading only, and only from SQL and the blob store: it waits for no index and no model."""
 
@@ -39,6 +64,14 @@ class Pictures:
         found = self._listing.page(wanted, count + 1, after, oldest_first)
         more = len(found) > count
         return Listed(found[:count], found[count - 1].key if more else None)
+
+    def sieve(self, classes: ClassFilter | None, expression: str) -> Sieve:
+        """Limit a search to classes, and to what an expression says, if it is not empty."""
+        return Sieve.make(classes, expression, self._listing.passing)
+
+    def stats(self) -> Stats:
+        """The library in figures."""
+        return self._listing.stats()
 
     def count(self, wanted: Filter) -> int:
         """How many pictures a filter lets through."""

@@ -11,9 +11,10 @@ import numpy as np
 
 from tusou.errors import Problem, TusouError
 from tusou.library.indexes import Indexes
+from tusou.library.sieve import Sieve
 from tusou.stages import timed
 from tusou.storage.items import LocalFeatures
-from tusou.types import ClassFilter, Features, Keypoints, Match, Picture, Rgb, Subject, Vector
+from tusou.types import Features, Keypoints, Match, Picture, Rgb, Subject, Vector, Words
 from tusou.vision import geometry, keypoints, sketch, words
 from tusou.vision.embed import Embedder
 from tusou.vision.subject import Finder
@@ -69,7 +70,7 @@ class Pipeline(Protocol):
         query: Features,
         indexes: Indexes,
         limit: int,
-        classes: ClassFilter | None,
+        sieve: Sieve,
         load: Load,
     ) -> list[Ranked]:
         """The best `limit` stored pictures and one more, where there are so many, or some more.
@@ -80,6 +81,13 @@ class Pipeline(Protocol):
 
     def candidates(self, query: Features, indexes: Indexes, most: int) -> list[int]:
         """Up to `most` stored pictures that may show the same, the likeliest first."""
+        ...
+
+    def compare(self, query: Features, other: Features) -> tuple[float, Match | None]:
+        """The score that a search by `query` would give a stored picture with other features.
+
+        And the match, where the pipeline verifies matches and there is one.
+        """
         ...
 
     def explain(self, query: Features, stored: LocalFeatures | None) -> Match | None:
@@ -117,14 +125,18 @@ class EmbeddingPipeline:
         query: Features,
         indexes: Indexes,
         limit: int,
-        classes: ClassFilter | None,
+        sieve: Sieve,
         load: Load,
     ) -> list[Ranked]:
         """Nearest vectors, their cosines calibrated to scores."""
         with timed("candidates"):
-            keys, cosines = indexes.vectors.search(query.vector, limit + 1, classes)
-        scores = map(self._embedder.score, cosines.tolist())
-        return [Ranked(key, score) for key, score in zip(keys.tolist(), scores, strict=True)]
+            keys, cosines = _nearest(query, indexes, limit + 1, sieve)
+        scores = map(self._embedder.score, cosines)
+        return [Ranked(key, score) for key, score in zip(keys, scores, strict=True)]
+
+    def compare(self, query: Features, other: Features) -> tuple[float, Match | None]:
+        """The cosine of both vectors, calibrated."""
+        return self._embedder.score(float(query.vector @ other.vector)), None
 
     def candidates(self, query: Features, indexes: Indexes, most: int) -> list[int]:
         """Nearest vectors."""
@@ -243,7 +255,7 @@ class LocalPipeline:
         query: Features,
         indexes: Indexes,
         limit: int,
-        classes: ClassFilter | None,
+        sieve: Sieve,
         load: Load,
     ) -> list[Ranked]:
         """Verify candidates; those that fail are not returned.
@@ -254,7 +266,7 @@ class LocalPipeline:
         """
         ranked, looked_at = list[Ranked](), 0
         with timed("candidates"):
-            candidates = self._find(query, indexes, classes, max(self._candidates, limit + 1))
+            candidates = self._find(query, indexes, sieve, max(self._candidates, limit + 1))
         end = time.monotonic() + self._seconds
         for portion in _portions(candidates, 4 * self._threads):
             found = self._verified(query, load(portion))
@@ -268,7 +280,7 @@ class LocalPipeline:
 
     def candidates(self, query: Features, indexes: Indexes, most: int) -> list[int]:
         """By words and by embedding."""
-        return self._find(query, indexes, None, most)
+        return self._find(query, indexes, Sieve(), most)
 
     def explain(self, query: Features, stored: LocalFeatures | None) -> Match | None:
         """The verified match; None where there is none."""
@@ -280,20 +292,30 @@ class LocalPipeline:
         """Stop the threads that verify."""
         self._executor.shutdown()
 
-    def _find(
-        self, query: Features, indexes: Indexes, classes: ClassFilter | None, most: int
-    ) -> list[int]:
+    def compare(self, query: Features, other: Features) -> tuple[float, Match | None]:
+        """The verified match and its score; 0 where there is none."""
+        drawn = None if other.sketch is None else sketch.pack(other.sketch)
+        stored = LocalFeatures(keypoints.pack(_points(other)), drawn)
+        match = self._match(query, [stored])[0]
+        return (0.0 if match is None else match.score), match
+
+    def _find(self, query: Features, indexes: Indexes, sieve: Sieve, most: int) -> list[int]:
         """Candidates, the likeliest first: by words, the mirror image's too, and by embedding."""
-        if indexes.words is None or query.words is None:
+        by_word = indexes.words
+        if by_word is None or query.words is None:
             raise TypeError("indexes or features of another pipeline")
         flipped = keypoints.mirrored(_points(query))
+
+        def search(seen: Words) -> tuple[list[int], list[float]]:
+            return sieve.best(lambda count: by_word.search(seen, count, sieve.classes), most)
+
         found = [
             pair
             for seen in (query.words, words.assign(flipped.descriptors))
-            for pair in zip(*indexes.words.search(seen, most, classes), strict=True)
+            for pair in zip(*search(seen), strict=True)
         ]
-        by_words = dict.fromkeys(int(key) for key, _ in sorted(found, key=lambda pair: -pair[1]))
-        near = indexes.vectors.search(query.vector, most, classes)[0].tolist()
+        by_words = dict.fromkeys(key for key, _ in sorted(found, key=lambda pair: -pair[1]))
+        near, _ = _nearest(query, indexes, most, sieve)
         return _in_turns(list(by_words), near)[:most]
 
     def _verified(self, query: Features, stored: Mapping[int, LocalFeatures]) -> list[Ranked]:
@@ -310,6 +332,13 @@ class LocalPipeline:
             match or _match_whole(query, other, each.sketch)
             for match, other, each in zip(matches, points, stored, strict=True)
         ]
+
+
+def _nearest(
+    query: Features, indexes: Indexes, count: int, sieve: Sieve
+) -> tuple[list[int], list[float]]:
+    vectors = indexes.vectors
+    return sieve.best(lambda most: vectors.search(query.vector, most, sieve.classes), count)
 
 
 def _match_whole(query: Features, other: Keypoints, data: bytes | None) -> Match | None:

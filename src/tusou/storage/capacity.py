@@ -28,8 +28,10 @@ class CapacityRequests:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def ask(self, app_id: int, service: str, pictures: int, who: str, also: Also) -> int:
-        """Write a request down; returns its number.
+    def ask(
+        self, app_id: int, service: str, pictures: int, who: str, also: Also, pack: str = ""
+    ) -> int:
+        """Write a request down; returns its number. `pack` is for a new library; empty: any.
 
         Raises:
             TusouError: ITEM_EXISTS, one for this library is not decided yet.
@@ -48,6 +50,7 @@ class CapacityRequests:
                     pictures=pictures,
                     asked=int(time.time()),
                     who=who,
+                    pack=pack,
                 )
                 .returning(capacity_requests.c.id)
             ).one()
@@ -95,9 +98,8 @@ class CapacityRequests:
             if row is None:
                 raise TusouError(Problem.REQUEST_MISSING, str(number))
             if granted:
-                _give(
-                    connection, row.app_id, row.service, row.pictures, find_pack(row.service), now
-                )
+                pack = row.pack or find_pack(row.service)
+                _give(connection, row.app_id, row.service, row.pictures, pack, now)
             request = Request(row.id, row.app_id, row.service, row.pictures, row.asked, row.who)
             also(request)(connection)
         return request

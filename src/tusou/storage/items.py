@@ -1,16 +1,16 @@
 """Rows of libraries and of the pictures in them, and the transactions that change them."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tusou.errors import Problem, TusouError
-from tusou.storage.database import Database
+from tusou.storage.database import Also, Database
 from tusou.storage.tables import items, keypoints, libraries, vectors, words
 from tusou.types import Classes, ContSign, Keys, Vector, Vectors, Words
 
@@ -86,7 +86,7 @@ class Registry:
         service: str,
         pack: str,
         capacity: int,
-        also: Callable[[Connection], None] = lambda _: None,
+        also: Also = lambda _: None,
     ) -> LibraryRow:
         """Make an empty library; `also` writes what must be written in the same transaction.
 
@@ -139,6 +139,25 @@ class Registry:
             query = query.where(libraries.c.app_id == app_id)
         with self._database.read() as connection:
             return [_library(row) for row in connection.execute(query)]
+
+    def resize(self, row: LibraryRow, capacity: int, also: Also = lambda _: None) -> LibraryRow:
+        """Give a library another capacity.
+
+        Raises:
+            TusouError: INVALID_PARAM, it holds more pictures.
+        """
+        with self._database.write() as connection:
+            resized = connection.execute(
+                update(libraries)
+                .where(libraries.c.id == row.id, libraries.c.size <= capacity)
+                .values(capacity=capacity)
+            )
+            if not resized.rowcount:
+                raise TusouError(
+                    Problem.INVALID_PARAM, f"the library holds more than {capacity} pictures"
+                )
+            also(connection)
+        return self.get(row.app_id, row.service)
 
 
 class Items:
@@ -318,25 +337,34 @@ class Items:
         raw = np.frombuffer(b"".join(found[key] for key in there), "<f2")
         return there, raw.reshape(len(there), -1 if there else 0).astype(np.float32)
 
-    def scan(self, pack: str) -> Iterator[VectorRows]:
-        """All numbers, vectors and classes, in portions and in one consistent view."""
+    def scan(self, pack: str, keys: Sequence[int] | None = None) -> Iterator[VectorRows]:
+        """Numbers, vectors and classes of all, in portions and in one consistent view.
+
+        Or of up to some hundred `keys` that are there.
+        """
         query = (
             select(vectors.c.item_id, vectors.c.vector, items.c.class1, items.c.class2)
             .join(items, items.c.id == vectors.c.item_id)
             .where(vectors.c.library_id == self._library_id, vectors.c.pack == pack)
         )
+        if keys is not None:
+            query = query.where(vectors.c.item_id.in_(keys))
         with self._database.read() as connection:
             result = connection.execution_options(yield_per=_SCAN_ROWS).execute(query)
             for rows in result.partitions():
                 yield vector_rows(rows)
 
-    def scan_words(self) -> Iterator[tuple[Keys, list[Words], Classes]]:
-        """All numbers, words and classes, in portions and in one consistent view."""
+    def scan_words(
+        self, keys: Sequence[int] | None = None
+    ) -> Iterator[tuple[Keys, list[Words], Classes]]:
+        """Numbers, words and classes; see `scan`."""
         query = (
             select(words.c.item_id, words.c.words, items.c.class1, items.c.class2)
             .join(items, items.c.id == words.c.item_id)
             .where(words.c.library_id == self._library_id)
         )
+        if keys is not None:
+            query = query.where(words.c.item_id.in_(keys))
         with self._database.read() as connection:
             result = connection.execution_options(yield_per=_SCAN_ROWS).execute(query)
             for rows in result.partitions():

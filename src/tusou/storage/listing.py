@@ -1,16 +1,32 @@
 """Looking through a library: pictures page by page, filtered by brief, class and sign."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
-from sqlalchemy.sql import operators
+from sqlalchemy import Row, Select, desc, func, select
 
 from tusou.errors import Problem, TusouError
+from tusou.storage.conditions import conditions
 from tusou.storage.database import Database
 from tusou.storage.tables import items
-from tusou.types import ClassFilter, ClassTerm, ContSign, Filter, Item
+from tusou.types import ContSign, Filter, Item
+
+_MOST_CLASSES = 100
+_SQL_KEYS = 500
+"""Numbers in one statement; SQLite takes 32,766, older ones 999."""
+
+
+class Stats(NamedTuple):
+    """A library in figures."""
+
+    pictures: int
+    length: int
+    """Bytes of the pictures' files."""
+    first: int | None
+    """When the oldest picture was added, UTC seconds."""
+    last: int | None
+    classes: Sequence[Mapping[int, int]]
+    """Pictures by their first class, and by their second; the most frequent first."""
 
 
 class Listing:
@@ -19,10 +35,7 @@ class Listing:
     def __init__(self, database: Database, library_id: int) -> None:
         self._database = database
         self._library_id = library_id
-        # SQLite's LIKE takes no notice of capitals; its `ilike` takes lower() of every row first,
-        # which doubles the time.
-        plain = database.engine.dialect.name == "sqlite"
-        self._like = operators.like_op if plain else operators.ilike_op
+        self._dialect = database.engine.dialect.name
 
     def page(
         self, wanted: Filter, count: int, after: int | None = None, oldest_first: bool = False
@@ -52,11 +65,67 @@ class Listing:
         with self._database.read() as connection:
             return connection.scalar(select(func.count()).select_from(keys)) or 0
 
+    def passing(self, wanted: Filter, keys: Sequence[int] | None = None) -> set[int]:
+        """The numbers that a filter lets through: of some, or of all."""
+        with self._database.read() as connection:
+            if keys is None:
+                return set(connection.scalars(self._keys(wanted)))
+            found = set[int]()
+            for start in range(0, len(keys), _SQL_KEYS):
+                some = items.c.id.in_(keys[start : start + _SQL_KEYS])
+                found.update(connection.scalars(self._keys(wanted).where(some)))
+            return found
+
+    def scan(self, wanted: Filter, after: int, until: int) -> Iterator[Item]:
+        """Pictures from `after` (not) to `until` (too), oldest first."""
+        last = after
+        while True:
+            query = (
+                select(items)
+                .where(
+                    items.c.library_id == self._library_id,
+                    items.c.id > last,
+                    items.c.id <= until,
+                    *conditions(wanted, self._dialect),
+                )
+                .order_by(items.c.id)
+                .limit(_SQL_KEYS)
+            )
+            with self._database.read() as connection:
+                rows = connection.execute(query).all()
+            if not rows:
+                return
+            yield from map(_item, rows)
+            last = rows[-1].id
+
     def last(self) -> int:
         """The number of the newest picture; 0 where there is none."""
         query = select(func.max(items.c.id)).where(items.c.library_id == self._library_id)
         with self._database.read() as connection:
             return connection.scalar(query) or 0
+
+    def stats(self) -> Stats:
+        """The library in figures; goes through all of it."""
+        mine = items.c.library_id == self._library_id
+        totals = select(
+            func.count(),
+            func.coalesce(func.sum(items.c.bytes), 0),
+            func.min(items.c.created),
+            func.max(items.c.created),
+        ).where(mine)
+        classes = list[Mapping[int, int]]()
+        with self._database.read() as connection:
+            pictures, length, first, last = connection.execute(totals).one()
+            for column in (items.c.class1, items.c.class2):
+                query = (
+                    select(column, func.count().label("pictures"))
+                    .where(mine, column != 0)
+                    .group_by(column)
+                    .order_by(desc("pictures"), column)
+                    .limit(_MOST_CLASSES)
+                )
+                classes.append(dict(connection.execute(query).tuples().all()))
+        return Stats(pictures, int(length), first, last, classes)
 
     def describe(self, key: int) -> Item:
         """One picture by its number.
@@ -83,34 +152,8 @@ class Listing:
 
     def _keys(self, wanted: Filter) -> Select[tuple[int]]:
         return select(items.c.id).where(
-            items.c.library_id == self._library_id, *_conditions(wanted, self._like)
+            items.c.library_id == self._library_id, *conditions(wanted, self._dialect)
         )
-
-
-def _conditions(wanted: Filter, like: Callable[..., Any]) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [
-        like(items.c.brief, f"%{_escaped(word)}%", escape="\\") for word in wanted.brief.split()
-    ]
-    if wanted.classes is not None:
-        combine = or_ if wanted.classes.match == "any" else and_
-        found.append(combine(*map(_term, wanted.classes.terms)))
-    if wanted.sign is not None:
-        found.append(items.c.sign == int(wanted.sign))
-    if wanted.keys is not None:
-        found.append(items.c.id.in_(wanted.keys))
-    if wanted.without:
-        found.append(items.c.id.not_in(wanted.without))
-    return found
-
-
-def _term(term: ClassTerm) -> ColumnElement[bool]:
-    if term.dimension is None:
-        return or_(items.c.class1 == term.value, items.c.class2 == term.value)
-    return (items.c.class1, items.c.class2)[term.dimension] == term.value
-
-
-def _escaped(word: str) -> str:
-    return word.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 
 def _item(row: Row[Any]) -> Item:
@@ -126,33 +169,4 @@ def _item(row: Row[Any]) -> Item:
         height=row.height,
         created=row.created,
         updated=row.updated,
-    )
-
-
-def to_json(wanted: Filter) -> str:
-    """A filter as text that is kept."""
-    classes = wanted.classes
-    return json.dumps(
-        {
-            "brief": wanted.brief,
-            "terms": [list(term) for term in classes.terms] if classes else [],
-            "match": classes.match if classes else "all",
-            "sign": str(wanted.sign) if wanted.sign else None,
-            "keys": wanted.keys,
-            "without": wanted.without,
-        },
-        ensure_ascii=False,
-    )
-
-
-def from_json(text: str) -> Filter:
-    """Undo `to_json`."""
-    found: Mapping[str, Any] = json.loads(text)
-    terms = tuple(ClassTerm(*term) for term in found["terms"])
-    return Filter(
-        brief=found["brief"],
-        classes=ClassFilter(terms, found["match"]) if terms else None,
-        sign=ContSign.parse(found["sign"]) if found["sign"] else None,
-        keys=None if found["keys"] is None else tuple(found["keys"]),
-        without=tuple(found["without"]),
     )

@@ -325,17 +325,18 @@ capacity_requests = Table(
     Column("who", Text, nullable=False),
     Column("decided", BigInteger),  # empty: not yet
     Column("granted", Boolean),
+    Column("pack", Text, nullable=False, server_default=""),  # of a new library; empty: any
     Index(None, "app_id", "service"),
     sqlite_autoincrement=True,
 )
-# Changes of many pictures: they wait, so that they can be called off, and go on after a restart.
+# Work on many pictures: it waits, so that it can be called off, and goes on after a restart.
 batches = Table(
     "batches",
     metadata,
     Column("id", _Id, primary_key=True),
     Column("library_id", _Id, ForeignKey("libraries.id"), nullable=False, index=True),
-    Column("act", String(16), nullable=False),  # delete, reclass, release
-    Column("wanted", Text, nullable=False),  # which pictures: JSON of storage.listing.Filter
+    Column("act", String(16), nullable=False),  # storage.batches.Act
+    Column("wanted", Text, nullable=False),  # which pictures: JSON of storage.conditions
     Column("class1", Integer),  # what reclass sets; empty: left as it is
     Column("class2", Integer),
     Column("last", BigInteger, nullable=False),  # how far it has come: a picture's number
@@ -345,6 +346,14 @@ batches = Table(
     Column("done", BigInteger, nullable=False),
     Column("starts", BigInteger, nullable=False),
     Column("problem", Text, nullable=False),
+    Column("options", Text, nullable=False, server_default="{}"),  # JSON, what the act needs
+    Column("failed", BigInteger, nullable=False, server_default="0"),  # of those that are done
+    Column("asked", BigInteger, nullable=False, server_default="0"),
+    Column("began", BigInteger),
+    Column("ended", BigInteger),
+    Column("webhook", Text, nullable=False, server_default=""),  # address; empty: nobody is told
+    Column("tries", Integer, nullable=False, server_default="0"),  # to tell it
+    Column("tell_at", BigInteger),  # when to try next; empty: not yet, or no more
     sqlite_autoincrement=True,
 )
 

@@ -81,9 +81,12 @@ class _Repository:
         for name in packs.PAPERS:
             if name in self._digests:
                 self._save(name, folder, _LARGEST_PAPER)
-        if pack.model.name not in self._digests:
-            raise ValueError(f"{self._name} is no model pack: it has no {pack.model.name}")
-        self._save(pack.model.name, folder, largest)
+        for file in pack.files:
+            if file.name not in self._digests:
+                raise ValueError(f"{self._name} is no model pack: it has no {file.name}")
+        for file in pack.files:
+            self._save(file.name, folder, largest)
+            largest -= file.stat().st_size
 
     def _save(self, name: str, folder: Path, most: int) -> None:
         digest = hashlib.sha256()

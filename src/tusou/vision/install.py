@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 
 from tusou.errors import TusouError
-from tusou.types import Rgb
+from tusou.types import Rgb, Vectors
 from tusou.vision import hub, packs
 from tusou.vision.packs import Pack
 from tusou.vision.session import Session
 from tusou.vision.shelf import Shelf
+from tusou.vision.text import Reader
 
 LARGEST = 4 << 30
 """Bytes of a pack; the protocol buffers of an ONNX file end at 2 GiB."""
@@ -42,7 +43,7 @@ def add(source: str, shelf: Shelf, hub_url: str, largest: int = LARGEST) -> list
 
 
 def prove(pack: Pack) -> None:
-    """Let a pack's model see two drawn pictures.
+    """Let a pack's model see two drawn pictures, and its text tower read two texts.
 
     Raises:
         ValueError: it does not load, or does not give what the description says.
@@ -50,19 +51,31 @@ def prove(pack: Pack) -> None:
     pictures = np.stack([_drawing(pack.size, seed) for seed in (0, 1)])
     try:
         vectors = Session(pack.model).run(pictures)
+        texts = None if pack.text is None else _read_two(pack)
     except TusouError as error:
         reason = error.__cause__ or error.detail
         raise ValueError(f"{pack.id} does not work: {reason}") from error
+    _check(pack, "pictures", vectors)
+    if texts is not None:
+        _check(pack, "texts", texts)
+
+
+def _read_two(pack: Pack) -> Vectors:
+    with Reader(pack) as reader:
+        return np.stack([reader.read(text) for text in ("a red shoe", "a cat on a wall")])
+
+
+def _check(pack: Pack, what: str, vectors: Vectors) -> None:
     if vectors.shape != (2, pack.dimension):
         raise ValueError(
-            f"{pack.id}: two pictures should give [2 × {pack.dimension}] numbers, "
+            f"{pack.id}: two {what} should give [2 × {pack.dimension}] numbers, "
             f"not {list(vectors.shape)}"
         )
     lengths = np.linalg.norm(vectors, axis=1)
     if not (np.abs(lengths - 1) < _UNIT).all():  # not a number is not below either
         raise ValueError(f"{pack.id}: vectors should have length 1, not {lengths.tolist()}")
     if np.allclose(*vectors):
-        raise ValueError(f"{pack.id}: two pictures that differ give the same vector")
+        raise ValueError(f"{pack.id}: two {what} that differ give the same vector")
 
 
 def _gather(source: str, workspace: Path, hub_url: str, largest: int) -> list[Path]:
@@ -82,7 +95,7 @@ def _gather(source: str, workspace: Path, hub_url: str, largest: int) -> list[Pa
 def _copy(source: Path, folder: Path, largest: int) -> Path:
     pack = packs.read(source)
     folder.mkdir()
-    for name in (packs.DESCRIPTION, pack.model.name, *packs.PAPERS):
+    for name in (packs.DESCRIPTION, *(file.name for file in pack.files), *packs.PAPERS):
         file = source / name
         if file.is_symlink():
             raise ValueError(f"{file} is a link; a pack is files")
@@ -104,7 +117,7 @@ def _unpack(wheel: Path, workspace: Path, largest: int) -> Iterator[Path]:
             folder.mkdir()
             left = _extract(archive, description, folder, largest)
             pack = packs.parse(folder, (folder / packs.DESCRIPTION).read_text("utf-8"))
-            for name in (pack.model.name, *packs.PAPERS):
+            for name in (*(file.name for file in pack.files), *packs.PAPERS):
                 member = str(PurePosixPath(description).with_name(name))
                 if member in names:
                     left = _extract(archive, member, folder, left)

@@ -44,6 +44,23 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class TextTower:
+    """What turns words into vectors that pictures' vectors compare with.
+
+    Its model takes token numbers as [N × L] 64-bit integers, padded by the tokenizer, and gives
+    [N × D] floats of unit length.
+    """
+
+    model: Path
+    tokenizer: Path
+    """`tokenizer.json` of Hugging Face's `tokenizers`."""
+    length: int
+    """L: longer texts are cut."""
+    calibration: Calibration
+    """Of a text and a picture: their cosines are lower than those of two pictures."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pack:
     """One model pack, as its `pack.toml` describes it."""
 
@@ -62,6 +79,13 @@ class Pack:
     stacks: bool
     """Long strips are cut in pieces and stacked: for patterns, which have no outline to lose."""
     calibration: Calibration
+    text: TextTower | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that it cannot do without, its description aside."""
+        text = self.text
+        return (self.model,) if text is None else (self.model, text.model, text.tokenizer)
 
     @property
     def id(self) -> str:
@@ -83,8 +107,9 @@ def read(folder: Path) -> Pack:
     """
     try:
         pack = parse(folder, (folder / DESCRIPTION).read_text("utf-8"))
-        if pack.model.is_symlink() or not pack.model.is_file():
-            raise ValueError(f"there is no {pack.model.name}")
+        for file in pack.files:
+            if file.is_symlink() or not file.is_file():
+                raise ValueError(f"there is no {file.name}")
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder} is not a model pack: {error}") from error
     return pack
@@ -129,8 +154,25 @@ def _parse(folder: Path, table: dict[str, Any]) -> Pack:
         size=size,
         stretch=stretch,
         stacks=bool(model.get("stacks", False)),
-        calibration=Calibration(tuple(score["cosines"]), tuple(score["scores"])),
+        calibration=_calibration(score),
+        text=_text(folder, table["text"]) if "text" in table else None,
     )
+
+
+def _text(folder: Path, table: dict[str, Any]) -> TextTower:
+    length = int(table["length"])
+    if not 1 <= length <= 1 << 12:
+        raise ValueError("a text has from 1 to 4096 tokens")
+    return TextTower(
+        model=folder / _plain(table["file"]),
+        tokenizer=folder / _plain(table["tokenizer"]),
+        length=length,
+        calibration=_calibration(table["score"]),
+    )
+
+
+def _calibration(score: dict[str, Any]) -> Calibration:
+    return Calibration(tuple(score["cosines"]), tuple(score["scores"]))
 
 
 def _plain(text: object) -> str:

@@ -3,6 +3,7 @@
 import binascii
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -18,7 +19,7 @@ from tusou.types import ClassFilter, ClassTerm, ContSign, Source, Url
 
 IMAGE_LIMIT = 4 << 20
 # The picture at its limit, and room for the other fields and for multipart's own words.
-_BODY_LIMIT = IMAGE_LIMIT + (256 << 10)
+BODY_LIMIT = IMAGE_LIMIT + (256 << 10)
 # A client that sends more than allowed reads its answer only after it has sent all of it.
 _DRAIN_LIMIT = 64 << 20
 _BRIEF_LIMIT = 256
@@ -74,20 +75,40 @@ class Fields(dict[str, Value]):
         return int(text)
 
 
-def body_size(request: Request) -> int:
+def fields_of(sent: Mapping[str, bytes | str]) -> Fields:
+    """Parameters that no request brought: bytes are a file's."""
+    made = Fields()
+    for name, value in sent.items():
+        data = value if isinstance(value, bytes) else value.encode(errors="replace")
+        made[name] = Value(data, len(data), isinstance(value, bytes))
+    return made
+
+
+def fields_of_json(document: Mapping[str, Any]) -> Fields:
+    """Parameters as a JSON object has them; null is not sent.
+
+    Raises:
+        RecursionError: there are too many levels.
+    """
+    return fields_of(
+        {name: _json_text(value) for name, value in document.items() if value is not None}
+    )
+
+
+def body_size(request: Request, most: int = BODY_LIMIT) -> int:
     """Bytes that a request's body takes at most, before it is read."""
     told = request.headers.get("content-length", "")
-    return min(int(told), _BODY_LIMIT) if re.fullmatch(r"[0-9]{1,18}", told) else _BODY_LIMIT
+    return min(int(told), most) if re.fullmatch(r"[0-9]{1,18}", told) else most
 
 
-async def read_fields(request: Request) -> Fields:
+async def read_fields(request: Request, most: int = BODY_LIMIT) -> Fields:
     """Read a body: urlencoded, JSON or multipart, whatever the client's Content-Type.
 
     Raises:
         TusouError: IMAGE_SIZE, INVALID_PARAM.
     """
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = await read_body(request)
+    body = await read_body(request, most)
     if media == "multipart/form-data":
         return await _multipart(request, body)
     # Programs made by hand often post JSON under the form type; no form begins like this.
@@ -96,7 +117,7 @@ async def read_fields(request: Request) -> Fields:
     return _urlencoded(body)
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, most: int = BODY_LIMIT) -> bytes:
     """Read the body up to its limit.
 
     Raises:
@@ -108,7 +129,7 @@ async def read_body(request: Request) -> bytes:
         with timed("read"):
             async for chunk in request.stream():
                 size += len(chunk)
-                if size <= _BODY_LIMIT:
+                if size <= most:
                     chunks.append(chunk)
                 elif size > _DRAIN_LIMIT:
                     break
@@ -117,8 +138,13 @@ async def read_body(request: Request) -> bytes:
     except ClientDisconnect:
         # Nobody reads the answer; the log should say what happened, without a trace.
         raise TusouError(Problem.INVALID_PARAM, "the client went away while sending") from None
-    if size > _BODY_LIMIT:
-        raise TusouError(Problem.IMAGE_SIZE, "the request is larger than a picture of 4 MiB needs")
+    if size > most:
+        raise TusouError(
+            Problem.IMAGE_SIZE,
+            "the request is larger than a picture of 4 MiB needs"
+            if most == BODY_LIMIT
+            else f"the request has more than {most} bytes",
+        )
     return b"".join(chunks)
 
 
@@ -142,14 +168,9 @@ def _json(body: bytes) -> Fields:
         document = json.loads(body)
         if not isinstance(document, dict):
             raise TusouError(Problem.INVALID_PARAM, "the body is not a JSON object")
-        texts = {name: _json_text(value) for name, value in document.items() if value is not None}
+        return fields_of_json(document)
     except (ValueError, RecursionError):
         raise TusouError(Problem.INVALID_PARAM, "the body is not JSON") from None
-    fields = Fields()
-    for name, text in texts.items():
-        data = text.encode(errors="replace")
-        fields[name] = Value(data, len(data))
-    return fields
 
 
 def _json_text(value: Any) -> str:
@@ -170,7 +191,7 @@ async def _multipart(request: Request, body: bytes) -> Fields:
     fields = Fields()
     try:
         form = await Request(scope, receive).form(
-            max_files=4, max_fields=32, max_part_size=_BODY_LIMIT
+            max_files=4, max_fields=32, max_part_size=max(len(body), BODY_LIMIT)
         )
     except (MultiPartException, ValueError) as error:  # ValueError: of odd character sets
         raise TusouError(Problem.INVALID_PARAM, "the multipart body is malformed") from error

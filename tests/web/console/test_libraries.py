@@ -116,5 +116,4 @@ def test_a_released_library_is_gone_and_can_be_asked_for_again(hasty: Server) ->
 
 def test_an_unknown_application_has_no_capacity(server: Server) -> None:
     with server.office() as office, pytest.raises(TusouError):
-        user = office.users.add("nobody-special", "a long password", "operator")
-        office.ask_for_capacity(99999999, "similar", user)
+        office.ask_for_capacity(99999999, "similar", "nobody special", operates=True)

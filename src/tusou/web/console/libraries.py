@@ -98,7 +98,10 @@ def ask(visit: Visit) -> Response:
     """Ask for a library, or for more room in it."""
     app, service = visit.app(to_change=True), visit.service
     app.permit(service.name)
-    granted = visit.runtime.ask_for_capacity(app.id, service.name, visit.user)
+    user = visit.user
+    granted = visit.runtime.ask_for_capacity(
+        app.id, service.name, user.name, operates=user.operates
+    )
     return visit.go("/libraries", "capacity_granted" if granted else "capacity_asked")
 
 

@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -11,6 +10,8 @@ from starlette.responses import Response
 
 from tusou.errors import Problem, TusouError
 from tusou.library.bulk import LibraryRow
+from tusou.library.pictures import facts
+from tusou.library.pictures import moment as moment  # as calls tell times
 from tusou.services import SERVICES
 from tusou.stages import timed
 from tusou.types import Item, Match, Subject
@@ -29,41 +30,33 @@ def answer(facts: Facts, status: int = 200, headers: Mapping[str, str] | None = 
 
 def failure(request: Request, error: Exception, status: int | None = None) -> Response:
     """The answer for an exception; one that nobody foresaw is logged and told as unknown."""
+    facts = problem(request, error, status)
+    request.state.note["error_code"] = facts["error_code"]
+    if isinstance(error, TusouError) and error.detail:
+        request.state.note["detail"] = error.detail
+    headers = {"www-authenticate": "Bearer"} if facts["status"] == 401 else {}
+    return _json(facts, facts["status"], "application/problem+json", headers)
+
+
+def problem(request: Request, error: Exception, status: int | None = None) -> Facts:
+    """What is told of an exception; likewise."""
     if not isinstance(error, TusouError):
         _log.error("request %s failed", request.state.log_id, exc_info=error)
         error = TusouError(Problem.UNKNOWN)
-    request.state.note["error_code"] = error.problem.code
-    if error.detail:
-        request.state.note["detail"] = error.detail
-    status = status or status_of(error.problem)
-    facts = {
+    return {
         "type": error.problem.urn,
         "title": error.problem.message,
-        "status": status,
+        "status": status or status_of(error.problem),
         "detail": error.detail or error.problem.value.when,
         "error_code": error.problem.code,
         "log_id": request.state.log_id,
         **error.facts,
     }
-    headers = {"www-authenticate": "Bearer"} if status == 401 else {}
-    return _json(facts, status, "application/problem+json", headers)
 
 
 def picture(item: Item) -> Facts:
     """What is told of a picture."""
-    return {
-        "id": item.key,
-        "cont_sign": str(item.sign),
-        "brief": item.brief,
-        "classes": list(item.classes),
-        "width": item.width,
-        "height": item.height,
-        "bytes": item.length,
-        "media_type": item.media_type,
-        "created": moment(item.created),
-        "updated": moment(item.updated),
-        "has_file": bool(item.blob),
-    }
+    return facts(item)
 
 
 def library(row: LibraryRow) -> Facts:
@@ -112,8 +105,3 @@ def _json(
 ) -> Response:
     body = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
     return Response(body.encode(errors="replace"), status, headers, media_type)
-
-
-def moment(seconds: int) -> str:
-    """A time as the interface writes it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,26 @@
+"""Requests that the server's own descriptions allow, and many that they do not."""
+
+import subprocess
+import sys
+
+from support.server import Caller
+
+CHECKS = ("not_a_server_error", "response_schema_conformance", "content_type_conformance")
+"""No answer of 5xx, and every answer as it is described."""
+
+
+def fuzz(
+    caller: Caller, seconds: int, *, paths: str = "", checks: tuple[str, ...] = CHECKS
+) -> "subprocess.CompletedProcess[str]":
+    """Ask a server all kinds of things for so long, by Schemathesis; `paths` is a pattern."""
+    address = str(caller.http.base_url).rstrip("/")
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json"),
+        *("--header", f"authorization: Bearer {caller.token}"),
+        *("--checks", ",".join(checks)),
+        *("--phases", "examples,coverage,fuzzing"),
+        *("--max-time", str(seconds)),
+        *("--include-path-regex", paths or "."),
+        *("--continue-on-failure", "--warnings", "off", "--generation-database", "none"),
+    ]
+    return subprocess.run(command, capture_output=True, text=True)
