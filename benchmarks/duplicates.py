@@ -31,7 +31,7 @@ from tusou.images.decode import enlarge
 from tusou.library.comparing import Comparing
 from tusou.runtime import Runtime
 from tusou.settings import Settings
-from tusou.storage.items import LibraryRow
+from tusou.storage.items import Items, LibraryRow
 from tusou.types import Filter
 
 PLANTED = (
@@ -94,6 +94,9 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=5000, help="copies included")
     parser.add_argument("--draw", type=int, default=0, help="another number: copies of others")
     parser.add_argument("--datasets", type=Path, default=SHARED)
+    parser.add_argument(
+        "--embedding", action="store_true", help="no scan: what an embedding alone would find"
+    )
     parser.add_argument("--data", type=Path, help="folder to keep the libraries in")
     parser.add_argument("--show", type=Path, help="write a sheet of the pairs that count as wrong")
     parser.add_argument("--list", action="store_true", help="print them, too")
@@ -106,6 +109,10 @@ def main() -> None:
                 gallery, options.datasets, options.copies, options.pictures, options.draw
             )
             fill(runtime, rows, made())
+            if options.embedding:
+                for row in rows:
+                    tell_embedding(runtime, row)
+                return
             print(
                 "| service | pictures | planted pairs | recall | precision without tiles | wrong "
                 "| precision with tiles | wrong tiles | pool's own | pictures/s |\n|---|"
@@ -177,18 +184,19 @@ def measure(runtime: Runtime, row: LibraryRow) -> Score:
     runtime.duplicates.ask(row)
     Comparing(runtime.database, runtime.catalogue, runtime.blobs, rest=0).run(row.id)
     rate = f"{fresh / (time.monotonic() - started):.1f}" if fresh else "scanned before"
-    score = judge(grouped(runtime, row), briefs(runtime, row))
+    score = judge(grouped(runtime, row), list(briefs(runtime, row).values()))
     size = runtime.registry.get(row.app_id, row.service).size
     print(f"| {row.service} | {size} | {score.row} | {rate} |", flush=True)
     return score
 
 
-def briefs(runtime: Runtime, row: LibraryRow) -> list[str]:
-    """Of all pictures of a library."""
-    listing, found, after = runtime.catalogue.pictures(row.app_id, row.service), list[str](), None
+def briefs(runtime: Runtime, row: LibraryRow) -> dict[int, str]:
+    """Of all pictures of a library, by number."""
+    listing = runtime.catalogue.pictures(row.app_id, row.service)
+    found, after = dict[int, str](), None
     while True:
         page = listing.page(Filter(), 1000, after)
-        found += [item.brief for item in page.items]
+        found |= {item.key: item.brief for item in page.items}
         after = page.next
         if after is None:
             return found
@@ -213,11 +221,37 @@ def judge(found: set[Pair], names: Sequence[str]) -> Score:
     for name in names:
         families[source(name)].append(name)
     planted = {frozenset(both) for family in families.values() for both in combinations(family, 2)}
-    lines = SEEN.read_text("utf-8").splitlines() if SEEN.exists() else []
-    known = {frozenset(line.split("\t")) for line in lines if not line.startswith("#")}
-    strangers = found - planted
+    known, strangers = seen_pairs(), found - planted
     seen = {both for both in strangers if frozenset(map(source, both)) in known}
     return Score(planted, found & planted, strangers - seen, seen)
+
+
+def seen_pairs() -> set[Pair]:
+    """The pool's own copies, by their paths."""
+    lines = SEEN.read_text("utf-8").splitlines()
+    return {frozenset(line.split("\t")) for line in lines if not line.startswith("#")}
+
+
+def tell_embedding(runtime: Runtime, row: LibraryRow) -> None:
+    """Print which planted pairs the likeness of embeddings finds, and how many others."""
+    names, calibration = briefs(runtime, row), runtime.shelf.find(row.pack).calibration
+    portions = list(Items(runtime.database, row.id).scan(row.pack))
+    sources = np.array([source(names[key]) for keys, _, _ in portions for key in keys.tolist()])
+    vectors = np.concatenate([rows for _, rows, _ in portions])
+    planted = np.triu(sources[:, None] == sources, 1)
+    likeness = vectors @ vectors.T
+    places = {name: np.flatnonzero(sources == name) for name in set(sources.tolist())}
+    nowhere = np.empty(0, np.intp)
+    for both in seen_pairs():
+        one, other = (places.get(name, nowhere) for name in both)
+        likeness[np.ix_(one, other)] = likeness[np.ix_(other, one)] = -1  # these count neither way
+    print(f"| {row.service}: likeness | precision | recall |\n|---:|---:|---:|")
+    for least in (0.5, 0.8, 0.9, 0.95, 0.97, 0.99):
+        cosines = np.linspace(-1, 1, 20_001)
+        cosine = next(value for value in cosines if calibration.score(float(value)) >= least)
+        found = np.triu(likeness >= cosine, 1)
+        right = int((found & planted).sum())
+        print(f"| {least} | {right / max(1, found.sum()):.3f} | {right / planted.sum():.3f} |")
 
 
 def source(brief: str) -> str:

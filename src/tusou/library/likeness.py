@@ -2,8 +2,8 @@
 
 An embedding says which pictures are worth a look. What decides is what they show in the same
 places: keypoints, or a sketch of the whole where there are too few. Services that keep no keypoints
-have them taken from the files. Where those were not kept either, nothing is said: of 101 pairs that
-embeddings have for nearly certain, a third is wrong (docs/accuracy.md).
+have them taken from the files. Where those were not kept either, nothing is said: embeddings that
+are alike enough to be right are hardly any (`benchmarks/duplicates.py --embedding`).
 """
 
 import math
