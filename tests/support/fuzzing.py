@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from tempfile import TemporaryDirectory
 
 from support.server import Caller
 
@@ -23,4 +24,5 @@ def fuzz(
         *("--include-path-regex", paths or "."),
         *("--continue-on-failure", "--warnings", "off", "--generation-database", "none"),
     ]
-    return subprocess.run(command, capture_output=True, text=True)
+    with TemporaryDirectory() as folder:  # it keeps files where it runs
+        return subprocess.run(command, capture_output=True, text=True, cwd=folder)
