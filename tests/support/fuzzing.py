@@ -11,16 +11,22 @@ CHECKS = ("not_a_server_error", "response_schema_conformance", "content_type_con
 
 
 def fuzz(
-    caller: Caller, seconds: int, *, paths: str = "", checks: tuple[str, ...] = CHECKS
+    caller: Caller, *bounds: str, paths: str = "", checks: tuple[str, ...] = CHECKS
 ) -> "subprocess.CompletedProcess[str]":
-    """Ask a server all kinds of things for so long, by Schemathesis; `paths` is a pattern."""
+    """Ask a server all kinds of things by Schemathesis.
+
+    Args:
+        caller: Who asks.
+        bounds: Options of Schemathesis that say how much is asked.
+        paths: A pattern of the paths that are meant.
+        checks: What is looked at in answers.
+    """
     address = str(caller.http.base_url).rstrip("/")
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json"),
         *("--header", f"authorization: Bearer {caller.token}"),
         *("--checks", ",".join(checks)),
-        *("--phases", "examples,coverage,fuzzing"),
-        *("--max-time", str(seconds)),
+        *bounds,
         *("--include-path-regex", paths or "."),
         *("--continue-on-failure", "--warnings", "off", "--generation-database", "none"),
     ]
