@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from tempfile import TemporaryDirectory
 
 from support.server import Caller
 
@@ -10,17 +11,24 @@ CHECKS = ("not_a_server_error", "response_schema_conformance", "content_type_con
 
 
 def fuzz(
-    caller: Caller, seconds: int, *, paths: str = "", checks: tuple[str, ...] = CHECKS
+    caller: Caller, *bounds: str, paths: str = "", checks: tuple[str, ...] = CHECKS
 ) -> "subprocess.CompletedProcess[str]":
-    """Ask a server all kinds of things for so long, by Schemathesis; `paths` is a pattern."""
+    """Ask a server all kinds of things by Schemathesis.
+
+    Args:
+        caller: Who asks.
+        bounds: Options of Schemathesis that say how much is asked.
+        paths: A pattern of the paths that are meant.
+        checks: What is looked at in answers.
+    """
     address = str(caller.http.base_url).rstrip("/")
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json"),
         *("--header", f"authorization: Bearer {caller.token}"),
         *("--checks", ",".join(checks)),
-        *("--phases", "examples,coverage,fuzzing"),
-        *("--max-time", str(seconds)),
+        *bounds,
         *("--include-path-regex", paths or "."),
         *("--continue-on-failure", "--warnings", "off", "--generation-database", "none"),
     ]
-    return subprocess.run(command, capture_output=True, text=True)
+    with TemporaryDirectory() as folder:  # it keeps files where it runs
+        return subprocess.run(command, capture_output=True, text=True, cwd=folder)
