@@ -5,10 +5,9 @@ import contextlib
 import os
 import tempfile
 import zlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.types import Message as Part
@@ -25,12 +24,12 @@ from tusou.web import inputs
 from tusou.web.private import features
 from tusou.web.private import inputs as private
 
-T = TypeVar("T")
-
 ANY_SERVICE = replace(SERVICES["materiel"], largest_aspect=None)
 """Takes all that a service may take: sides of 1–4096 pixels, any aspect."""
 _SMALL = replace(ANY_SERVICE, longest_side=256)
 """The same faults are found in small pictures, a hundred times as fast."""
+_LOOP = asyncio.new_event_loop()
+"""One for all: to make one takes longer than most bodies do."""
 _MEDIA = (
     "application/x-www-form-urlencoded",
     "application/json",
@@ -53,9 +52,7 @@ def body(data: bytes) -> None:
     """A body of any kind, and every parameter in it; the first byte chooses the media type."""
     media = _MEDIA[data[0] % len(_MEDIA)] if data else ""
     with contextlib.suppress(TusouError):
-        # Starlette puts files of over 1 MiB on disk, by a thread.
-        run = _run if len(data) < 1 << 20 else asyncio.run
-        _look_at(run(inputs.read_fields(_request(media, data[1:]))))
+        _look_at(_LOOP.run_until_complete(inputs.read_fields(_request(media, data[1:]))))
 
 
 def base64(data: bytes) -> None:
@@ -169,15 +166,6 @@ def _request(media: str, content: bytes) -> Request:
 
     headers = [(b"content-type", media.encode())]
     return Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive)
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run what waits for nothing; an event loop for each would take most of the time."""
-    try:
-        work.send(None)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
-    raise AssertionError("it waited for something")
 
 
 def _check(target: Target) -> None:

@@ -3,10 +3,12 @@
 import binascii
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+import anyio
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
@@ -20,6 +22,14 @@ IMAGE_LIMIT = 4 << 20
 _BODY_LIMIT = IMAGE_LIMIT + (256 << 10)
 # A client that sends more than allowed reads its answer only after it has sent all of it.
 _DRAIN_LIMIT = 64 << 20
+SMALL_BODY = 16 << 10
+"""Bytes of a body without a picture, such as a sign-in's, which anyone may send."""
+_BODY_SECONDS = 60
+"""For all of a body; 4 MiB come in that time over 0.6 Mbit/s."""
+# What is made of a body must not be many times its size: a form of a million parameters would hold
+# up all other requests for seconds, and lists within lists take 30 bytes for one.
+_MOST_FIELDS = 1000
+_MOST_JSON_PARTS = 100_000
 _BRIEF_LIMIT = 256
 _URL_LIMIT = 1024
 _SIGNS_LIMIT = 100
@@ -79,14 +89,14 @@ def body_size(request: Request) -> int:
     return min(int(told), _BODY_LIMIT) if re.fullmatch(r"[0-9]{1,18}", told) else _BODY_LIMIT
 
 
-async def read_fields(request: Request) -> Fields:
+async def read_fields(request: Request, most_bytes: int = _BODY_LIMIT) -> Fields:
     """Read a body: urlencoded, JSON or multipart, whatever the client's Content-Type.
 
     Raises:
         TusouError: IMAGE_SIZE, INVALID_PARAM.
     """
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = await read_body(request)
+    body = await read_body(request, most_bytes)
     if media == "multipart/form-data":
         return await _multipart(request, body)
     # Programs made by hand often post JSON under the form type; no form begins like this.
@@ -95,32 +105,44 @@ async def read_fields(request: Request) -> Fields:
     return _urlencoded(body)
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, most_bytes: int = _BODY_LIMIT) -> bytes:
     """Read the body up to its limit.
 
     Raises:
-        TusouError: IMAGE_SIZE, it is longer; INVALID_PARAM, it was called off.
+        TusouError: IMAGE_SIZE, it is longer; INVALID_PARAM, it was called off or takes too long.
     """
-    chunks: list[bytes] = []
-    size = 0
     try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size <= _BODY_LIMIT:
-                chunks.append(chunk)
-            elif size > _DRAIN_LIMIT:
-                break
-            else:
-                chunks.clear()
+        with anyio.fail_after(_BODY_SECONDS):
+            return await _collect(request, most_bytes)
     except ClientDisconnect:
         # Nobody reads the answer; the log should say what happened, without a trace.
-        raise TusouError(Problem.INVALID_PARAM, "the client went away while sending") from None
-    if size > _BODY_LIMIT:
-        raise TusouError(Problem.IMAGE_SIZE, "the request is larger than a picture of 4 MiB needs")
-    return b"".join(chunks)
+        reason = "the client went away while sending"
+    except TimeoutError:
+        reason = f"the body took longer than {_BODY_SECONDS} seconds to come"
+    raise TusouError(Problem.INVALID_PARAM, reason)
+
+
+async def _collect(request: Request, most_bytes: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= most_bytes:
+            chunks.append(chunk)
+        elif size > _DRAIN_LIMIT:
+            break
+        else:
+            chunks.clear()
+    if size <= most_bytes:
+        return b"".join(chunks)
+    if most_bytes < _BODY_LIMIT:
+        raise TusouError(Problem.INVALID_PARAM, f"at most {most_bytes} bytes are taken here")
+    raise TusouError(Problem.IMAGE_SIZE, "the request is larger than a picture of 4 MiB needs")
 
 
 def _urlencoded(body: bytes) -> Fields:
+    if body.count(b"&") >= _MOST_FIELDS:
+        raise TusouError(Problem.INVALID_PARAM, f"a form has at most {_MOST_FIELDS} parameters")
     fields = Fields()
     for pair in body.split(b"&"):
         name, _, value = pair.partition(b"=")
@@ -132,14 +154,65 @@ def _urlencoded(body: bytes) -> Fields:
 
 
 def _unquote(data: bytes) -> bytes:
-    return unquote_to_bytes(data.replace(b"+", b" "))
+    data = data.replace(b"+", b" ")
+    # These three make no new escapes, and are nearly all that a picture has: the rest is slower.
+    for escape, sign in _BASE64_ESCAPES:
+        data = data.replace(escape, sign)
+    return b"".join(map(unquote_to_bytes, _blocks(data)))
+
+
+_BASE64_ESCAPES = tuple(
+    (escape, sign)
+    for upper, sign in ((b"%2B", b"+"), (b"%2F", b"/"), (b"%3D", b"="))
+    for escape in (upper, upper.lower())
+)
+_BLOCK = 64 << 10
+
+
+def _blocks(data: bytes) -> Iterator[bytes]:
+    """Cut what is long, and no escape in two: taken apart as a whole it is 80 times as large."""
+    start = 0
+    while start < len(data):
+        end = start + _BLOCK
+        if end < len(data):
+            cut = data.rfind(b"%", end - 2, end)
+            end = end if cut < 0 else cut
+        yield data[start:end]
+        start = end
+
+
+def load_json(body: bytes) -> Any:
+    """Read a body that is JSON.
+
+    Raises:
+        TusouError: INVALID_PARAM.
+    """
+    require_few_parts(body)
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise TusouError(Problem.INVALID_PARAM, "the body is not JSON") from None
+
+
+def require_few_parts(text: bytes) -> None:
+    """Pass if JSON does not become many times its size when it is read.
+
+    Raises:
+        TusouError: INVALID_PARAM.
+    """
+    if len(text) > _MOST_JSON_PARTS and sum(map(text.count, (b",", b"[", b"{"))) > _MOST_JSON_PARTS:
+        raise TusouError(
+            Problem.INVALID_PARAM, f"the JSON has over {_MOST_JSON_PARTS} values; send fewer"
+        )
 
 
 def _json(body: bytes) -> Fields:
+    document = load_json(body)
+    if not isinstance(document, dict):
+        raise TusouError(Problem.INVALID_PARAM, "the body is not a JSON object")
+    if len(document) > _MOST_FIELDS:
+        raise TusouError(Problem.INVALID_PARAM, f"a body has at most {_MOST_FIELDS} parameters")
     try:
-        document = json.loads(body)
-        if not isinstance(document, dict):
-            raise TusouError(Problem.INVALID_PARAM, "the body is not a JSON object")
         texts = {name: _json_text(value) for name, value in document.items() if value is not None}
     except (ValueError, RecursionError):
         raise TusouError(Problem.INVALID_PARAM, "the body is not JSON") from None

@@ -140,8 +140,8 @@ class Console:
             if not _may_change(request):
                 return self._door.show(request, say, theme)
             require_no_other_site(request)
-            with self._queue.place(), self._queue.body(_size(request)):
-                fields = await inputs.read_fields(request)
+            fields = await inputs.read_fields(request, inputs.SMALL_BODY)
+            with self._queue.place():
                 return await self._door.enter(request, fields, say, theme)
         except Exception as error:
             return _failure(request, error)
@@ -150,8 +150,7 @@ class Console:
         """Switch language or theme, which needs no session: the sign-in page has the switches."""
         try:
             require_no_other_site(request)
-            with self._queue.place(), self._queue.body(_size(request)):
-                fields = await inputs.read_fields(request)
+            fields = await inputs.read_fields(request, inputs.SMALL_BODY)
         except TusouError as error:
             return _failure(request, error)
         response = RedirectResponse(door.inside(fields.text("here")), status_code=303)
