@@ -1,1 +1,1 @@
-"""Whatever comes from outside, thrown at what reads it: targets, seeds, and the inputs that once broke something."""
+"""Fuzzing of all that reads bytes from outside: targets, seeds, inputs that once broke them."""

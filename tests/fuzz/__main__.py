@@ -1,4 +1,4 @@
-"""Fuzzes one target: python -m fuzz TARGET [options of libFuzzer] [corpus]; scripts/fuzz runs all."""
+"""Fuzzes one target, as scripts/fuzz does with all: python -m fuzz TARGET [OPTION...] [CORPUS]."""
 
 import sys
 from pathlib import Path

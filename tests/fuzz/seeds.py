@@ -112,8 +112,14 @@ def _pngs() -> Iterator[tuple[str, bytes]]:
     yield "clear.png", png(8, 8, 8, 2, pixels, chunk(b"tRNS", b"\0" * 6))
     yield "two-headers.png", png(8, 8, 8, 0, pixels, chunk(b"IHDR", bytes(13)))
     yield "many-chunks.png", png(4, 4, 8, 0, pixels, *[chunk(b"tEXt", b"")] * 50)
-    yield "icc-bomb.png", png(4, 4, 8, 0, pixels, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(9999))))
-    yield "text-bomb.png", png(4, 4, 8, 0, pixels, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(9999))))
+    yield (
+        "icc-bomb.png",
+        png(4, 4, 8, 0, pixels, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(9999)))),
+    )
+    yield (
+        "text-bomb.png",
+        png(4, 4, 8, 0, pixels, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(9999)))),
+    )
     yield "exif.png", png(4, 4, 8, 0, pixels, chunk(b"eXIf", exif(1)[6:]))
     yield "animation-of-lies.png", png(4, 4, 8, 0, pixels, chunk(b"acTL", b"\xff" * 8))
 
@@ -148,6 +154,53 @@ def _bmps() -> Iterator[tuple[str, bytes]]:
     yield "offset.bmp", b"BM" + struct.pack("<IHHI", 99, 0, 0, 2**32 - 1) + bytes(60)
 
 
+SIDE, FILE = 4096, 4 << 20
+"""The longest side, and the largest file, that are taken."""
+
+
+def costly_pictures() -> Iterator[tuple[str, bytes]]:
+    """Files within all limits that cost as much as they can, and bombs."""
+    scene = _scene()
+    for name, depth, colour, row in (("rgba16", 16, 6, 8), ("rgba", 8, 6, 4)):
+        pixels = zlib.compress(bytes((SIDE * row + 1) * SIDE), 1)
+        yield f"{name}.png", png(SIDE, SIDE, depth, colour, pixels)
+    pixels = zlib.compress(bytes((SIDE * 2 + 1) * SIDE), 1)
+    yield "grey16.png", png(SIDE, SIDE, 16, 0, pixels, chunk(b"tRNS", b"\0\1"))
+    yield "bomb.png", png(SIDE, SIDE, 8, 0, zlib.compress(bytes(256 << 20), 1))
+    inks = _file(Image.new("CMYK", (SIDE, SIDE)), "JPEG")
+    yield "turned-inks.jpg", segment(inks, 0xE1, exif(1, 5))
+    grey = _file(Image.new("L", (SIDE, SIDE)), "JPEG", progressive=True)
+    last = grey[grey.rindex(b"\xff\xda") : -2]
+    yield "scans.jpg", grey[:-2] + last * (94 - grey.count(b"\xff\xda")) + grey[-2:]
+    jpeg = _file(scene, "JPEG")
+    for marker in (b"\xdb", b"\xee"):
+        room = (FILE - len(jpeg)) // 4
+        yield (
+            f"segments-{marker.hex()}.jpg",
+            jpeg[:2] + (b"\xff" + marker + b"\0\2") * room + jpeg[2:],
+        )
+    pixels = zlib.compress(bytes(20))
+    for kind in (b"IDAT", b"PLTE"):
+        many = chunk(kind, b"\0\0\0") * (FILE // 15 - 10)
+        yield f"chunks-{kind.decode()}.png", png(4, 4, 8, 3, pixels, many)
+    yield "run-length.bmp", bmp(SIDE, SIDE, 8, 1, b"\1\0" * (FILE // 2 - 50))
+
+
+def costly_bodies() -> Iterator[tuple[str, str, bytes]]:
+    """Name, media type and bytes of bodies that would become many times their size."""
+    room = FILE + (100 << 10)
+    form, document = "application/x-www-form-urlencoded", "application/json"
+    yield "pairs", form, b"".join(b"%x=&" % number for number in range(room // 8))
+    yield "one pair", form, b"a&" * (room // 2)
+    yield "escapes", form, b"image=" + b"%41" * (room // 3)
+    for part in (b"[],", b"{},", b"1,", b'"",', b"[["):
+        yield f"JSON of {part.decode()}", document, b'{"a":[' + part * (room // len(part)) + b"1]}"
+    names = b",".join(b'"%x":""' % number for number in range(room // 11))
+    yield "JSON of names", document, b"{" + names + b"}"
+    part = b'--a\r\nContent-Disposition: form-data; name="b"\r\n\r\n1\r\n'
+    yield "parts", "multipart/form-data; boundary=a", part * (room // len(part))
+
+
 def bodies() -> Seeds:
     """Bodies of every kind; the first byte chooses the media type."""
     picture = base64.b64encode(_file(_scene(), "JPEG")).decode()
@@ -165,7 +218,9 @@ def bodies() -> Seeds:
         "form-of-none": "\0&&&===&a&%&%4&%zz=%",
         "json": "\x01" + json.dumps(facts | {"tags": [100, 11], "pn": 3, "class_id1": None}),
         "json-of-depth": "\x01" + "[" * 200,
-        "json-of-numbers": '\x01{"pn":1e999,"rn":-0,"tags":[1.5,true],"brief":NaN,"a":' + "9" * 99 + "}",
+        "json-of-numbers": '\x01{"pn":1e999,"rn":-0,"tags":[1.5,true],"brief":NaN,"a":'
+        + "9" * 99
+        + "}",
         "json-of-halves": '\x01{"brief":"\\ud800","image":"\\u0000"}',
         "json-within-form": "\0" + json.dumps(facts),
         "multipart": f"\x02{multipart}--a--\r\n",
@@ -189,13 +244,15 @@ def private_bodies() -> Seeds:
         "pn": 1, "rn": 2, "featureids": "1,3", "data": brief,
     }  # fmt: skip
     raw = whole | {"format": "", "features": [{"fea_id": "999", "fea_data": "\x64\0\0\0\1\0\0\0"}]}
-    odd = dict.fromkeys(whole, {"a": [None, -1, 1e9, True]})
-    return {str(number): json.dumps(each).encode() for number, each in enumerate((whole, raw, odd, []))}
+    odd = {name: {"a": [None, -1, 1e9, True]} for name in whole}
+    return {
+        str(number): json.dumps(each).encode() for number, each in enumerate((whole, raw, odd, []))
+    }
 
 
 def requests() -> Seeds:
     """FeatureRequests."""
-    whole = FeatureRequest(image=b"\xff\xd8\xff", query_sign=b"1")
+    whole = FeatureRequest(image=b"\xff\xd8\xff", query_sign="1")
     whole.info.texts.add(key="featureids", value="1,2")
     data = whole.SerializeToString()
     groups = b"\x0b" * 300  # groups within groups
@@ -228,14 +285,16 @@ def archives() -> Seeds:
 
 
 SIGNED = (
-    b"bce-auth-v1/ak/2015-04-27T08:23:49Z/1800/host;x-bce-date/" + b"0" * 64 + b"\n/rest/2.0/a%2Fb\n"
+    b"bce-auth-v1/ak/2015-04-27T08:23:49Z/1800/host;x-bce-date/"
+    + b"0" * 64
+    + b"\n/rest/2.0/a%2Fb\n"
     b"a=1&b=%20+&authorization=x\nhost:localhost\nx-bce-date:2015-04-27T08:23:49Z\nContent-Type: a"
 )
 URLS = (
     "http://example.com/a.jpg?b=1#c\n/d e", "https://[::ffff:127.0.0.1]:443/\n//b/c",
     "http://0x7f.1/\nhttp://2130706433/", "http://图.example/书.jpg\nhttps://017700000001",
     "http://a@b:80/\n\\\\c", "file:///etc/passwd\n", "http://169.254.169.254/latest\n..//x",
-    "127.0.0.1\n64:ff9b::7f00:1", "http://a%00b/%zz\n?%", "HTTP://EXAMPLE.COM:8080\n#", "::1%eth0\n",
+    "127.0.0.1\n64:ff9b::7f00:1", "http://a%00b/%zz\n?%", "HTTP://EXAMPLE.COM:8080\n#", "::1%e\n",
 )  # fmt: skip
 ROWS = (
     '{"file":"a.jpg","brief":"书","tags":[1,2]}\n{"url":"http://a/b.jpg","id":3}\n\n[]\nnull\n{',
@@ -252,7 +311,9 @@ def seeds() -> dict[str, Seeds]:
     return {
         "picture": pictures(),
         "body": bodies(),
-        "base64": _numbered("/9j/4AAQ", "data:image/png;base64,iVBO Rw0=", "a-_b=\r\n ", "====", "A"),
+        "base64": _numbered(
+            "/9j/4AAQ", "data:image/png;base64,iVBO Rw0=", "a-_b=\r\n ", "====", "A"
+        ),
         "private_body": private_bodies(),
         "protobuf": requests(),
         "signature": {"whole": SIGNED, "parts": b"bce-auth-v1/" + b"/" * 9, "none": b""},
@@ -260,7 +321,9 @@ def seeds() -> dict[str, Seeds]:
         "rows": _numbered(*ROWS),
         "table": _numbered(*TABLES),
         "archive": archives(),
-        "template": _numbered('{"id": "$stem", "$n": [1, "${folder}"]}', "$$ $name", "$path $gone", "$"),
+        "template": _numbered(
+            '{"id": "$stem", "$n": [1, "${folder}"]}', "$$ $name", "$path $gone", "$"
+        ),
     }
 
 

@@ -73,7 +73,7 @@ def private_body(data: bytes) -> None:
             features.request_of,
         ):  # fmt: skip
             with contextlib.suppress(TusouError):
-                read(message)  # type: ignore[operator]
+                read(message)
 
 
 def protobuf(data: bytes) -> None:
@@ -86,7 +86,7 @@ def protobuf(data: bytes) -> None:
 
 
 def signature(data: bytes) -> None:
-    """An authorization header, and the request it is to sign: lines of header, path, query, headers."""
+    """An authorization header, and the request it signs: a line each, then its headers."""
     head, path, query, *headers = [*data.split(b"\n"), b"", b"", b""][:40]
     pairs = [(name.lower(), value) for name, _, value in (line.partition(b":") for line in headers)]
     with contextlib.suppress(TusouError):
@@ -157,7 +157,7 @@ def _look_at(fields: inputs.Fields) -> None:
             lambda fields, _: inputs.delete_signs(fields),
         ):  # fmt: skip
             with contextlib.suppress(TusouError):
-                read(fields, service)  # type: ignore[no-untyped-call]
+                read(fields, service)
 
 
 def _request(media: str, content: bytes) -> Request:
@@ -176,7 +176,9 @@ def _check(target: Target) -> None:
 
 
 def _bring(suffix: str, data: bytes) -> None:
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
+    with tempfile.TemporaryDirectory(
+        dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    ) as folder:
         path = Path(folder) / f"a.{suffix}"
         path.write_bytes(data)
         with contextlib.suppress(ValueError):

@@ -17,6 +17,7 @@ from tusou.errors import Problem, TusouError
 from tusou.services import OPERATIONS, SERVICES
 from tusou.storage.database import Database
 from tusou.storage.tables import apps, tokens
+from tusou.types import UNSEEN
 
 _FIRST_ID = 10_000_001  # an AppID has eight digits in every client's examples
 
@@ -315,3 +316,5 @@ def _ticked(services: Iterable[str]) -> tuple[str, ...]:
 def _check_name(name: str) -> None:
     if not name.strip():
         raise TusouError(Problem.INVALID_PARAM, "an application needs a name")
+    if UNSEEN.search(name):  # it is printed on an operator's terminal
+        raise TusouError(Problem.INVALID_PARAM, "a name has no control characters")

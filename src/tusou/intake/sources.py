@@ -184,10 +184,18 @@ class Archive:
                     if _is_picture(member):
                         yield member, partial(_content, archive, member)
                     ration.left = _MOST_OF_A_HEADER
-                    archive.members.clear()  # tarfile would keep them all
+                    archive.members.clear()  # type: ignore[attr-defined] # it would keep all
 
 
-_BROKEN = (EOFError, OSError, OverflowError, ValueError, tarfile.TarError, zlib.error, lzma.LZMAError)
+_BROKEN = (
+    EOFError,
+    OSError,
+    OverflowError,
+    ValueError,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+)
 _UNPACKERS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
@@ -204,8 +212,8 @@ def _unpacker(path: Path) -> Callable[..., Any]:
 
 
 class _Ration:
-    """A file of which only so much is read at a time: headers of a few KB, compressed, can stand for
-    gigabytes, and tarfile reads all of a header into memory."""
+    """A file of which only so much is read at a time: a header of a few KB, compressed, can stand
+    for gigabytes, and tarfile reads all of it into memory."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

@@ -16,6 +16,7 @@ from tusou.runtime import Runtime
 from tusou.web.answers import answer, failure
 from tusou.web.compat import Compat, unknown_call
 from tusou.web.console.console import create_console
+from tusou.web.headers import COMMON, Headers
 from tusou.web.log import RequestLog
 from tusou.web.private.calls import Private
 from tusou.web.private.ports import PREFIX, Ports, PortTable
@@ -88,6 +89,7 @@ def create_app(runtime: Runtime, ports: Ports) -> FastAPI:
     async def failed(request: Request, error: Exception) -> Response:
         return failure(request, error, status=500)
 
+    app.add_middleware(Headers, headers=COMMON, when_encrypted={})
     app.add_middleware(PortTable, ports=ports)
     app.add_middleware(RequestLog)  # around it, and so logs what was asked for
     app.add_middleware(Proxies, trusted=runtime.settings.trusted_proxies)  # around the log

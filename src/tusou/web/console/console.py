@@ -31,12 +31,18 @@ from tusou.web.console import (
     usage,
     users,
 )
-from tusou.web.console.guards import Secured, require_no_other_site, require_own_page
+from tusou.web.console.guards import (
+    HEADERS,
+    WHEN_ENCRYPTED,
+    require_no_other_site,
+    require_own_page,
+)
 from tusou.web.console.pages import Page, Work
 from tusou.web.console.problems import failure, is_script
 from tusou.web.console.rendering import STATIC, VERSION, media_type
 from tusou.web.console.texts import choose, texts
 from tusou.web.console.visit import THEMES, Visit
+from tusou.web.headers import Headers
 from tusou.web.inputs import Fields
 from tusou.web.queue import Queue
 
@@ -85,7 +91,7 @@ class Console:
         ]
         self.app = Starlette(
             routes=routes,
-            middleware=[Middleware(Secured)],
+            middleware=[Middleware(Headers, headers=HEADERS, when_encrypted=WHEN_ENCRYPTED)],
             exception_handlers={HTTPException: self._unknown},
         )
         self.app.router.redirect_slashes = False
