@@ -19,13 +19,13 @@ from tusou.types import ClassFilter, ClassTerm, ContSign, Source, Url
 
 IMAGE_LIMIT = 4 << 20
 # The picture at its limit, and room for the other fields and for multipart's own words.
-_BODY_LIMIT = IMAGE_LIMIT + (256 << 10)
+BODY_LIMIT = IMAGE_LIMIT + (256 << 10)
 # A client that sends more than allowed reads its answer only after it has sent all of it.
 _DRAIN_LIMIT = 64 << 20
 SMALL_BODY = 16 << 10
 """Bytes of a body without a picture, such as a sign-in's, which anyone may send."""
 _BODY_SECONDS = 60
-"""For all of a body; 4 MiB come in that time over 0.6 Mbit/s."""
+"""For a body of 4 MiB, which come in that time over 0.6 Mbit/s."""
 # What is made of a body must not be many times its size: a form of a million parameters would hold
 # up all other requests for seconds, and lists within lists take 30 bytes for one.
 _MOST_FIELDS = 1000
@@ -86,17 +86,17 @@ class Fields(dict[str, Value]):
 def body_size(request: Request) -> int:
     """Bytes that a request's body takes at most, before it is read."""
     told = request.headers.get("content-length", "")
-    return min(int(told), _BODY_LIMIT) if re.fullmatch(r"[0-9]{1,18}", told) else _BODY_LIMIT
+    return min(int(told), BODY_LIMIT) if re.fullmatch(r"[0-9]{1,18}", told) else BODY_LIMIT
 
 
-async def read_fields(request: Request, most_bytes: int = _BODY_LIMIT) -> Fields:
+async def read_fields(request: Request, most: int = BODY_LIMIT) -> Fields:
     """Read a body: urlencoded, JSON or multipart, whatever the client's Content-Type.
 
     Raises:
         TusouError: IMAGE_SIZE, INVALID_PARAM.
     """
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = await read_body(request, most_bytes)
+    body = await read_body(request, most)
     if media == "multipart/form-data":
         return await _multipart(request, body)
     # Programs made by hand often post JSON under the form type; no form begins like this.
@@ -105,39 +105,43 @@ async def read_fields(request: Request, most_bytes: int = _BODY_LIMIT) -> Fields
     return _urlencoded(body)
 
 
-async def read_body(request: Request, most_bytes: int = _BODY_LIMIT) -> bytes:
+async def read_body(request: Request, most: int = BODY_LIMIT) -> bytes:
     """Read the body up to its limit.
 
     Raises:
         TusouError: IMAGE_SIZE, it is longer; INVALID_PARAM, it was called off or takes too long.
     """
+    seconds = _BODY_SECONDS * max(1, most // BODY_LIMIT)
     try:
-        with anyio.fail_after(_BODY_SECONDS):
-            return await _collect(request, most_bytes)
+        with anyio.fail_after(seconds):
+            return await _collect(request, most)
     except ClientDisconnect:
         # Nobody reads the answer; the log should say what happened, without a trace.
         reason = "the client went away while sending"
     except TimeoutError:
-        reason = f"the body took longer than {_BODY_SECONDS} seconds to come"
+        reason = f"the body took longer than {seconds} seconds to come"
     raise TusouError(Problem.INVALID_PARAM, reason)
 
 
-async def _collect(request: Request, most_bytes: int) -> bytes:
+async def _collect(request: Request, most: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size <= most_bytes:
+        if size <= most:
             chunks.append(chunk)
         elif size > _DRAIN_LIMIT:
             break
         else:
             chunks.clear()
-    if size <= most_bytes:
-        return b"".join(chunks)
-    if most_bytes < _BODY_LIMIT:
-        raise TusouError(Problem.INVALID_PARAM, f"at most {most_bytes} bytes are taken here")
-    raise TusouError(Problem.IMAGE_SIZE, "the request is larger than a picture of 4 MiB needs")
+    if size > most:
+        raise TusouError(
+            Problem.IMAGE_SIZE,
+            "the request is larger than a picture of 4 MiB needs"
+            if most == BODY_LIMIT
+            else f"the request has more than {most} bytes",
+        )
+    return b"".join(chunks)
 
 
 def _urlencoded(body: bytes) -> Fields:
@@ -241,7 +245,7 @@ async def _multipart(request: Request, body: bytes) -> Fields:
     fields = Fields()
     try:
         form = await Request(scope, receive).form(
-            max_files=4, max_fields=32, max_part_size=_BODY_LIMIT
+            max_files=4, max_fields=32, max_part_size=BODY_LIMIT
         )
     except (MultiPartException, ValueError) as error:  # ValueError: of odd character sets
         raise TusouError(Problem.INVALID_PARAM, "the multipart body is malformed") from error
