@@ -67,7 +67,7 @@ def test_what_clients_send_stays_within_its_line(talkative: Server) -> None:
     caller.call("similar", "add", image=HOSTILE, brief=HOSTILE, tags=HOSTILE, url=HOSTILE)
     body = {"appid": "a", "from": HOSTILE, "logid": HOSTILE}
     caller.http.post(f"{talkative.private['similar']}/RTSAsService/snapshot", json=body)
-    caller.http.get("/healthz", headers={"user-agent": "\x9b31m".encode()})
+    caller.http.get("/healthz", headers=[(b"user-agent", b"\x9b31m")])
     talkative.lines_of(caller.app_id, 1)
     text = talkative.log.read_bytes().decode()
     for line in text.removesuffix("\n").split("\n"):
