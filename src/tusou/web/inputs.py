@@ -152,17 +152,18 @@ def _urlencoded(body: bytes) -> Fields:
         name, _, value = pair.partition(b"=")
         if name:
             fields.setdefault(
-                _unquote(name).decode(errors="replace"), Value(_unquote(value), len(value))
+                unquote(name).decode(errors="replace"), Value(unquote(value), len(value))
             )
     return fields
 
 
-def _unquote(data: bytes) -> bytes:
+def unquote(data: bytes, block: int = 64 << 10) -> bytes:
+    """Undo the escapes of a form, `block` bytes at a time."""
     data = data.replace(b"+", b" ")
     # These three make no new escapes, and are nearly all that a picture has: the rest is slower.
     for escape, sign in _BASE64_ESCAPES:
         data = data.replace(escape, sign)
-    return b"".join(map(unquote_to_bytes, _blocks(data)))
+    return b"".join(map(unquote_to_bytes, _blocks(data, block)))
 
 
 _BASE64_ESCAPES = tuple(
@@ -170,14 +171,13 @@ _BASE64_ESCAPES = tuple(
     for upper, sign in ((b"%2B", b"+"), (b"%2F", b"/"), (b"%3D", b"="))
     for escape in (upper, upper.lower())
 )
-_BLOCK = 64 << 10
 
 
-def _blocks(data: bytes) -> Iterator[bytes]:
+def _blocks(data: bytes, size: int) -> Iterator[bytes]:
     """Cut what is long, and no escape in two: taken apart as a whole it is 80 times as large."""
     start = 0
     while start < len(data):
-        end = start + _BLOCK
+        end = start + size
         if end < len(data):
             cut = data.rfind(b"%", end - 2, end)
             end = end if cut < 0 else cut
