@@ -73,6 +73,7 @@ class Apps:
         self._database = database
         self._vault = vault
         self._audit = audit or Audit(database)
+        self._decoy = vault.seal("nobody's")
 
     def create(
         self,
@@ -253,7 +254,9 @@ class Apps:
         """Who an API Key names, None where it names nobody."""
         with self._database.read() as connection:
             row = connection.execute(select(apps).where(apps.c.api_key == api_key)).one_or_none()
-        return None if row is None else KeyHolder(self._vault.open(row.secret), row)
+        # Opened even for a key that names nobody: the time must not tell which keys there are.
+        secret = self._vault.open(self._decoy if row is None else row.secret)
+        return None if row is None else KeyHolder(secret, row)
 
     def with_keys(self, api_key: str, secret_key: str) -> App | None:
         """The application these keys belong to, None where they do not fit together.
