@@ -76,7 +76,7 @@ class Office:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        settings.data.mkdir(parents=True, exist_ok=True)
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.database = Database(settings.database_url)
         self.database.migrate()
         self.audit = Audit(self.database)
@@ -312,7 +312,7 @@ class Runtime(Office):
         from tusou.vision.session import providers
 
         with ExitStack() as undo:
-            settings.data.mkdir(parents=True, exist_ok=True)
+            settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock_file = undo.enter_context(_sole_server(settings))
             super().__init__(settings)
             undo.callback(super().close)

@@ -20,6 +20,11 @@ Classes = NDArray[np.uint16]
 """[N × 2] class ids of stored pictures, 0 where there is none."""
 
 
+UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that terminals and pages obey and do not show: control sequences, ends of lines,
+writing backwards, halves of characters."""
+
+
 class Words(NamedTuple):
     """Visual words of one picture, one for each local feature."""
 

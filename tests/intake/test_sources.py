@@ -3,7 +3,9 @@
 import gzip
 import io
 import json
+import os
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -166,3 +168,68 @@ def test_rows_that_were_sent_name_no_files_and_may_not_be_endless(tmp_path: Path
         assert entry.read is not None
         with pytest.raises(ValueError, match=r"no image and no url|base64|no JSON object"):
             entry.read()
+
+
+def packed(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:
+    """An archive with headers that need not be true."""
+    plain = b"".join(
+        member.tobuf(tarfile.PAX_FORMAT) + data + bytes(-len(data) % 512)
+        for member, data in members
+    )
+    path.write_bytes(gzip.compress(plain + bytes(1024)))
+    return path
+
+
+def header(name: str, kind: bytes, size: int) -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    made.type, made.size = kind, size
+    return made
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_that_stands_for_much_is_not_unpacked(tmp_path: Path, kind: bytes) -> None:
+    size = 64 << 20
+    path = packed(tmp_path / "bomb.tgz", (header("a.jpg", kind, size), bytes(size)))
+    assert path.stat().st_size < 100_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="header of the archive is too large"):
+            everything(open_source(path))
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_picture_that_stands_for_much_is_read_as_far_as_shows_it(tmp_path: Path) -> None:
+    size = 32 << 20
+    bomb, small = header("bomb.jpg", tarfile.REGTYPE, size), header("s.jpg", tarfile.REGTYPE, 1)
+    found = everything(open_source(packed(tmp_path / "p.tgz", (bomb, bytes(size)), (small, b"s"))))
+    assert [len(data_of(entry)) for entry in found] == [(4 << 20) + 1, 1]
+
+
+def test_names_that_lead_out_of_an_archive_are_names_only(tmp_path: Path) -> None:
+    outside = ("../../out.jpg", "/etc/out.jpg")
+    members = [(header(name, tarfile.REGTYPE, 3), b"abc") for name in ("a/b.jpg", "/etc/c.jpg")]
+    members += [(header(name, tarfile.SYMTYPE, 0), b"") for name in outside]
+    path = packed(tmp_path / "p.tgz", *members)
+    before = sorted(tmp_path.rglob("*"))
+    assert [data_of(entry) for entry in everything(open_source(path))] == [b"abc", b"abc"]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_is_no_file_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "m.csv").write_text("file\npipe.jpg\n/dev/zero\n")
+    for entry in everything(open_source(folder / "m.csv")):
+        with pytest.raises(ValueError, match="no file"):
+            data_of(entry)
+
+
+def test_a_cell_or_line_without_end_is_refused(folder: Path) -> None:
+    (folder / "m.csv").write_text("file,brief\na.PNG," + "x" * 200_000)
+    with pytest.raises(ValueError, match="no proper CSV"):
+        open_source(folder / "m.csv").count()
+    (folder / "m.jsonl").write_text("[" * (9 << 20))
+    for entry in everything(open_source(folder / "m.jsonl")):
+        with pytest.raises(ValueError, match="no JSON object"):
+            data_of(entry)

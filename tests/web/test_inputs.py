@@ -8,7 +8,7 @@ import string
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, quote_plus, urlencode
+from urllib.parse import quote, quote_plus, unquote_to_bytes, urlencode
 
 import httpx
 import pytest
@@ -182,6 +182,33 @@ def test_a_file_survives_multipart(data: bytes, form: dict[str, str]) -> None:
 def test_a_body_in_pieces_is_the_same_body(form: dict[str, str], size: int) -> None:
     body = urlencode(form).encode()
     assert texts(read(FORM, *(body[at : at + size] for at in range(0, len(body), size)))) == form
+
+
+@given(st.text(alphabet="%2BbFf3Dd+x5e", max_size=40), st.sampled_from([3, 5, 1 << 16]))
+@PATIENT
+def test_escapes_are_undone_as_the_standard_library_does_it(text: str, block: int) -> None:
+    data = text.encode()
+    spaced = data.replace(b"+", b" ")
+    assert inputs.unquote(data, block) == unquote_to_bytes(spaced)
+
+
+@pytest.mark.parametrize(
+    ("media", "body"),
+    [
+        (FORM, b"a=1&" * 1000),
+        ("application/json", json.dumps(dict.fromkeys(map(str, range(1001)), 1)).encode()),
+        ("application/json", b'{"a":[' + b"1," * 200_000 + b"1]}"),
+    ],
+)
+def test_parameters_and_values_are_counted_before_they_are_read(media: str, body: bytes) -> None:
+    assert problem(read, media, body) is Problem.INVALID_PARAM
+
+
+def test_reports_are_counted(server: Server, caller: Caller) -> None:
+    path = "/rpc/2.0/feedback/v1/report"
+    for number, code in ((100, None), (101, Problem.INVALID_PARAM.code)):
+        sent = {"feedback": json.dumps([{"text": "x"}] * number)}
+        assert caller.post(path, data=sent).get("error_code") == code
 
 
 def test_the_first_of_a_name_counts() -> None:

@@ -17,6 +17,7 @@ from tusou.errors import Problem, TusouError
 from tusou.services import OPERATIONS, SERVICES
 from tusou.storage.database import Database
 from tusou.storage.tables import apps, tokens
+from tusou.types import UNSEEN
 
 _FIRST_ID = 10_000_001  # an AppID has eight digits in every client's examples
 
@@ -72,6 +73,7 @@ class Apps:
         self._database = database
         self._vault = vault
         self._audit = audit or Audit(database)
+        self._decoy = vault.seal("nobody's")
 
     def create(
         self,
@@ -261,7 +263,9 @@ class Apps:
         """Who an API Key names, None where it names nobody."""
         with self._database.read() as connection:
             row = connection.execute(select(apps).where(apps.c.api_key == api_key)).one_or_none()
-        return None if row is None else KeyHolder(self._vault.open(row.secret), row)
+        # Opened even for a key that names nobody: the time must not tell which keys there are.
+        secret = self._vault.open(self._decoy if row is None else row.secret)
+        return None if row is None else KeyHolder(secret, row)
 
     def with_keys(self, api_key: str, secret_key: str) -> App | None:
         """The application these keys belong to, None where they do not fit together.
@@ -324,3 +328,5 @@ def _ticked(services: Iterable[str]) -> tuple[str, ...]:
 def _check_name(name: str) -> None:
     if not name.strip():
         raise TusouError(Problem.INVALID_PARAM, "an application needs a name")
+    if UNSEEN.search(name):  # it is printed on an operator's terminal
+        raise TusouError(Problem.INVALID_PARAM, "a name has no control characters")

@@ -1,17 +1,21 @@
 """Where pictures come from: a folder, a manifest, an archive."""
 
 import binascii
+import bz2
 import csv
+import gzip
 import json
 import lzma
 import os
+import stat
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Any, Literal, Protocol
+from typing import IO, Any, Literal, Protocol, cast
 
 _SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -19,6 +23,8 @@ _LONGEST_LINE = 8 << 20
 """Letters of a JSON line: a picture in base64 and what is said of it."""
 _MOST_BYTES = (4 << 20) + 1
 """No more of a file is read than tells that it is too large."""
+_MOST_OF_A_HEADER = 1 << 20
+"""Bytes of an archive between two of its files, where their names are; a few KB are usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +151,8 @@ class Manifest:
                 yield from enumerate(self._parse(file), 1)
             except UnicodeDecodeError as error:
                 raise ValueError(f"{self._path} is not UTF-8 text") from error
+            except csv.Error as error:
+                raise ValueError(f"{self._path} is no proper CSV from here on: {error}") from error
 
     def _entry(self, number: int, row: Any) -> Entry:
         here = f"{self._path.name}, row {number}" if self._own_files else f"row {number}"
@@ -172,37 +180,87 @@ class Archive:
 
     def count(self) -> int | None:
         """How many there are; None where the whole archive would have to be unpacked for it."""
+        if _unpacker(self._path) is not Path.open:
+            return None
         try:
-            with tarfile.open(self._path, "r:") as archive:
-                return sum(1 for _ in _members(archive, None))
-        except tarfile.TarError:
+            return sum(1 for _ in self._members())
+        except _BROKEN:
             return None
 
     def entries(self, skip: Skip) -> Iterator[Entry]:
         """One for each file; read here, as an archive can be read by one thread only."""
         try:
-            with tarfile.open(self._path) as archive:
-                for member in _members(archive, self._most):
-                    stamp = f"{member.size} {member.mtime}"
-                    if skip(Entry(member.name, None, stamp)):
-                        continue
-                    file = archive.extractfile(member)
-                    data = b"" if file is None else file.read(_MOST_BYTES)
-                    yield Entry(member.name, _given(data), stamp)
-        except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+            for member, read in self._members():
+                stamp = f"{member.size} {member.mtime}"
+                if not skip(Entry(member.name, None, stamp)):
+                    yield Entry(member.name, _given(read()), stamp)
+        except _BROKEN as error:
             raise ValueError(f"{self._path} cannot be read any further: {error}") from error
 
+    def _members(self) -> Iterator[tuple[tarfile.TarInfo, Callable[[], bytes]]]:
+        """The picture files, each with what reads it before the next one is asked for."""
+        with _unpacker(self._path)(self._path, "rb") as plain:
+            ration = _Ration(plain)
+            with tarfile.open(fileobj=cast(IO[bytes], ration), mode="r:") as archive:
+                for member in archive:
+                    if self._most is not None and member.offset_data + member.size > self._most:
+                        raise ValueError(f"it unpacks to more than {self._most} bytes")
+                    ration.left = _MOST_BYTES + _MOST_OF_A_HEADER
+                    if _is_picture(member):
+                        yield member, partial(_content, archive, member)
+                    ration.left = _MOST_OF_A_HEADER
+                    archive.members.clear()  # type: ignore[attr-defined] # it would keep all
 
-def _members(archive: tarfile.TarFile, most: int | None) -> Iterator[tarfile.TarInfo]:
-    while member := archive.next():
-        # It would keep them to the end, millions if need be.
-        archive.members.clear()  # type: ignore[attr-defined]  # the stubs do not know it
-        if most is not None and member.offset_data + member.size > most:
-            raise tarfile.ReadError(f"it unpacks to more than {most} bytes")
-        parts = member.name.removeprefix("./").split("/")
-        hidden = any(part.startswith(".") for part in parts)
-        if member.isfile() and member.name.lower().endswith(_SUFFIXES) and not hidden:
-            yield member
+
+_BROKEN = (
+    EOFError,
+    OSError,
+    OverflowError,
+    ValueError,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+)
+_UNPACKERS: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
+
+
+def _unpacker(path: Path) -> Callable[..., Any]:
+    """What opens a file by its first bytes, not its name, as uncompressed."""
+    with path.open("rb") as file:
+        begin = file.read(8)
+    found = (unpack for magic, unpack in _UNPACKERS.items() if begin.startswith(magic))
+    return next(found, Path.open)
+
+
+class _Ration:
+    """A file of which only so much is read at a time: a header of a few KB, compressed, can stand
+    for gigabytes, and tarfile reads all of it into memory."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.left = _MOST_OF_A_HEADER
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        self.left -= size
+        if self.left < 0:
+            raise ValueError("a header of the archive is too large")
+        return self._file.read(size)
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    return b"" if file is None else file.read(_MOST_BYTES)
+
+
+def _is_picture(member: tarfile.TarInfo) -> bool:
+    parts = member.name.removeprefix("./").split("/")
+    hidden = any(part.startswith(".") for part in parts)
+    return member.isfile() and member.name.lower().endswith(_SUFFIXES) and not hidden
 
 
 def _file(root: Path, name: str, row: Mapping[str, str]) -> Entry:
@@ -216,6 +274,8 @@ def _file(root: Path, name: str, row: Mapping[str, str]) -> Entry:
         found = path.stat()
     except (OSError, ValueError):  # reading it will say what is wrong
         return Entry(name, read, row=row)
+    if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for without end
+        return _broken(name, "it is no file")
     return Entry(name, read, f"{found.st_size} {found.st_mtime_ns}", row)
 
 

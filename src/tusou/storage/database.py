@@ -53,7 +53,10 @@ class Database:
         options: dict[str, Any] = {"pool_size": 16, "max_overflow": 16, "pool_timeout": 10}
         if self._sqlite:
             options["connect_args"] = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
-        self.engine = create_engine(url, pool_pre_ping=not self._sqlite, **options)
+        # A failed statement is logged without its values: briefs, digests, sealed keys.
+        self.engine = create_engine(
+            url, pool_pre_ping=not self._sqlite, hide_parameters=True, **options
+        )
         # SQLite has one writer at a time; waiting here is fair and cheap, waiting there is polling.
         self._writer = threading.Lock() if self._sqlite else _NoLock()
         if self._sqlite:

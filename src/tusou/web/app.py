@@ -17,6 +17,7 @@ from tusou.runtime import Runtime
 from tusou.web.answers import answer, failure
 from tusou.web.compat import Compat, unknown_call
 from tusou.web.console.console import create_console
+from tusou.web.headers import COMMON, Headers
 from tusou.web.log import RequestLog
 from tusou.web.metrics import Metrics
 from tusou.web.private.calls import Private
@@ -104,7 +105,8 @@ def create_app(runtime: Runtime, ports: Ports) -> FastAPI:
         return failure(request, error, status=500)
 
     app.add_middleware(Watch, watchers=watchers)
-    app.add_middleware(PortTable, ports=ports)  # around it: it makes a path of a port
+    app.add_middleware(Headers, headers=COMMON, when_encrypted={})
+    app.add_middleware(PortTable, ports=ports)  # around them: it makes a path of a port
     app.add_middleware(RequestLog)  # around it, and so logs what was asked for
     app.add_middleware(Proxies, trusted=runtime.settings.trusted_proxies)  # around the log
     return app

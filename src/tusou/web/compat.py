@@ -28,6 +28,7 @@ from tusou.web.openapi import describe, describe_feedback, describe_token
 from tusou.web.queue import Queue
 
 Facts = Mapping[str, Any]
+_MOST_REPORTS = 100
 _NOBODY = 0  # no AppID: whoever asks for a token is not known yet
 Work = Callable[[Runtime, App, Fields, int], Facts]
 
@@ -100,11 +101,12 @@ class Compat:
     async def _token(self, request: Request) -> Response:
         """Give an access token for a key pair; parameters come by query or by form."""
         try:
+            fields = dict(request.query_params)
+            if request.method == "POST":
+                # Anyone may send one: no place inside is held for it while it comes.
+                body = await inputs.read_fields(request, inputs.SMALL_BODY)
+                fields |= {name: body.text(name) or "" for name in body}
             with self._queue.place():
-                fields = dict(request.query_params)
-                if request.method == "POST":
-                    body = await inputs.read_fields(request)
-                    fields |= {name: body.text(name) or "" for name in body}
                 facts = await self._queue.work(_NOBODY, lambda: _grant(self._runtime, fields))
         except TusouError as error:
             if error.problem in (Problem.UNAVAILABLE, Problem.OVERLOADED):
@@ -201,6 +203,7 @@ def _reports(fields: Fields) -> list[Report]:
     text = fields.text("feedback")
     if text is None:
         return []
+    inputs.require_few_parts(text.encode())
     try:
         document = json.loads(text)
         # What cannot be written again, such as half a surrogate pair, is kept as the words it is.
@@ -208,6 +211,8 @@ def _reports(fields: Fields) -> list[Report]:
     except (ValueError, RecursionError):
         document = text
     entries = document if isinstance(document, list) else [document]
+    if len(entries) > _MOST_REPORTS:
+        raise TusouError(Problem.INVALID_PARAM, f"at most {_MOST_REPORTS} reports at a time")
     return [_report(entry if isinstance(entry, dict) else {"text": entry}) for entry in entries]
 
 

@@ -3,12 +3,15 @@
 import itertools
 import json
 import logging
+import re
 import secrets
 import time
 from datetime import UTC, datetime
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tusou.types import UNSEEN
 
 _log = logging.getLogger("tusou.request")
 
@@ -77,4 +80,9 @@ class JsonLines(logging.Formatter):
         line |= extra if isinstance(extra, dict) else {"event": record.getMessage()}
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        # JSON leaves some of them as they are, 8-bit control sequences for one.
+        return UNSEEN.sub(_escape, json.dumps(line, ensure_ascii=False))
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"

@@ -96,6 +96,26 @@ def test_guessing_is_slowed_down_by_name_from_wherever_it_comes(
     assert sign_in(browser, name, PASSWORD).status_code == 429
 
 
+def test_who_guesses_at_a_name_does_not_keep_its_user_out(
+    browser: httpx.Client, server: Server
+) -> None:
+    with server.office() as office:
+        name = office.users.add("target", PASSWORD, "viewer").name
+    assert sign_in(browser, name, PASSWORD).status_code == 303
+    known = browser.cookies["tusou_known"]
+    with httpx.Client(base_url=f"{server.address}/console", trust_env=False) as other:
+        other.cookies.set("tusou_known", f"{known[:-1]}{'a' if known[-1] != 'a' else 'b'}")
+        for number in range(11):
+            last = sign_in(other, name, "x", **{"x-forwarded-for": f"203.0.113.{number + 20}"})
+        assert last.status_code == 429
+        # The mark of another user is none of this one.
+        other.cookies.set("tusou_known", known)
+        assert sign_in(other, "victim-too", "x").status_code == 403
+    assert sign_in(browser, name, PASSWORD).status_code == 303
+    answers = [sign_in(browser, name, "x").status_code for _ in range(11)]
+    assert answers == [403] * 10 + [429]  # and a stolen browser guesses no faster
+
+
 def test_a_form_that_was_not_given_to_this_browser_signs_nobody_in(
     browser: httpx.Client, server: Server, user: str
 ) -> None:

@@ -32,12 +32,18 @@ from tusou.web.console import (
     usage,
     users,
 )
-from tusou.web.console.guards import Secured, require_no_other_site, require_own_page
+from tusou.web.console.guards import (
+    HEADERS,
+    WHEN_ENCRYPTED,
+    require_no_other_site,
+    require_own_page,
+)
 from tusou.web.console.pages import Page, Work
 from tusou.web.console.problems import failure, is_script
 from tusou.web.console.rendering import STATIC, VERSION, media_type
 from tusou.web.console.texts import choose, texts
 from tusou.web.console.visit import THEMES, Visit
+from tusou.web.headers import Headers
 from tusou.web.inputs import Fields
 from tusou.web.queue import Queue
 
@@ -87,7 +93,7 @@ class Console:
         ]
         self.app = Starlette(
             routes=routes,
-            middleware=[Middleware(Secured)],
+            middleware=[Middleware(Headers, headers=HEADERS, when_encrypted=WHEN_ENCRYPTED)],
             exception_handlers={HTTPException: self._unknown},
         )
         self.app.router.redirect_slashes = False
@@ -142,8 +148,8 @@ class Console:
             if not _may_change(request):
                 return self._door.show(request, say, theme)
             require_no_other_site(request)
-            with self._queue.place(), self._queue.body(_size(request)):
-                fields = await inputs.read_fields(request)
+            fields = await inputs.read_fields(request, inputs.SMALL_BODY)
+            with self._queue.place():
                 return await self._door.enter(request, fields, say, theme)
         except Exception as error:
             return _failure(request, error)
@@ -152,8 +158,7 @@ class Console:
         """Switch language or theme, which needs no session: the sign-in page has the switches."""
         try:
             require_no_other_site(request)
-            with self._queue.place(), self._queue.body(_size(request)):
-                fields = await inputs.read_fields(request)
+            fields = await inputs.read_fields(request, inputs.SMALL_BODY)
         except TusouError as error:
             return _failure(request, error)
         response = RedirectResponse(door.inside(fields.text("here")), status_code=303)

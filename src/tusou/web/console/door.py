@@ -24,6 +24,8 @@ COOKIE: Final = "tusou_session"
 HOME: Final = "/console/libraries"
 _FORM_COOKIE = "tusou_form"
 _FORM_SECONDS = 3600
+_KNOWN_COOKIE = "tusou_known"
+_KNOWN_SECONDS = 180 * 24 * 3600
 
 # Hashing takes 19 MiB and all of a core for a moment; more at once would hold up the pictures.
 _HASHERS = 2
@@ -36,6 +38,8 @@ class Door:
         self._runtime = runtime
         self._by_name = Attempts(tries=10, seconds=30)
         self._by_address = Attempts(tries=20, seconds=10)
+        self._by_browser = Attempts(tries=10, seconds=30)
+        self._by_user = Attempts(tries=10, seconds=30)
         self._hashers = anyio.CapacityLimiter(_HASHERS)
 
     def show(
@@ -66,7 +70,7 @@ class Door:
             return self.show(request, say, theme, say("door.stale"), status=403)
         name, password = fields.text("name") or "", fields.text("password") or ""
         address = request.client.host if request.client else ""
-        keys = ((self._by_name, name.lower()[:64]), (self._by_address, network(address)))
+        keys = self._buckets(request, name, address)
         wait = max(attempts.wait(key) for attempts, key in keys)
         if wait:
             response = self.show(
@@ -86,14 +90,35 @@ class Door:
 
     def proves(self, user: User, password: str) -> bool:
         """Whether a signed-in user knows their password; guessing is slow here, too."""
-        key = user.name.lower()
-        if self._by_name.wait(key):
+        if self._by_user.wait(user.name):
             return False
-        self._by_name.take(key)
+        self._by_user.take(user.name)
         if self._runtime.users.with_password(user.name, password) is None:
             return False
-        self._by_name.give_back(key)
+        self._by_user.give_back(user.name)
         return True
+
+    def _buckets(
+        self, request: Request, name: str, address: str
+    ) -> tuple[tuple[Attempts, str], ...]:
+        """Where a try is counted.
+
+        Who guesses at a name uses up its tries, so a browser in which its user has signed in before
+        has tries of its own: nobody can keep that user out.
+        """
+        known = self._known(request, name)
+        if known:
+            return ((self._by_browser, known),)
+        return ((self._by_name, name.lower()[:64]), (self._by_address, network(address)))
+
+    def _known(self, request: Request, name: str) -> str:
+        """The mark of a browser in which this user has signed in; empty where it has none."""
+        mark = request.cookies.get(_KNOWN_COOKIE, "")
+        wanted = self._mark(mark.partition(".")[0], name)
+        return mark if hmac.compare_digest(mark.encode(), wanted.encode()) else ""
+
+    def _mark(self, number: str, name: str) -> str:
+        return f"{number}.{self._runtime.vault.derive(f'browser {number} of {name}', 32)}"
 
     def _let_in(self, request: Request, fields: Fields, user: User, address: str) -> Response:
         old = request.cookies.get(COOKIE)
@@ -103,6 +128,8 @@ class Door:
         token = self._runtime.sessions.open(user, address, agent)
         response = RedirectResponse(inside(fields.text("next")), status_code=303)
         set_cookie(request, response, COOKIE, token, LONGEST_SECONDS)
+        mark = self._known(request, user.name) or self._mark(secrets.token_hex(16), user.name)
+        set_cookie(request, response, _KNOWN_COOKIE, mark, _KNOWN_SECONDS)
         return response
 
 

@@ -1,11 +1,10 @@
 """What keeps other sites, and scripts that are not ours, out of the console."""
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tusou.errors import Problem, TusouError
 from tusou.web.console.visit import is_csrf
+from tusou.web.headers import COMMON
 from tusou.web.inputs import Fields
 
 _POLICY = "; ".join(
@@ -25,10 +24,10 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(self), geolocation=(), microphone=()",
-    "referrer-policy": "same-origin",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
+    "cache-control": "no-store",
+    **COMMON,
 }
+WHEN_ENCRYPTED = {"strict-transport-security": "max-age=31536000"}
 
 
 def require_own_page(request: Request, token: str, fields: Fields) -> None:
@@ -51,25 +50,3 @@ def require_no_other_site(request: Request) -> None:
     """
     if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         raise TusouError(Problem.PERMISSION, "the request comes from another site")
-
-
-class Secured:
-    """Puts headers on every answer that keep other sites and injected scripts out."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-
-        async def send_secured(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("cache-control", "no-store")
-                if scope["scheme"] == "https":
-                    headers.setdefault("strict-transport-security", "max-age=31536000")
-            await send(message)
-
-        await self._app(scope, receive, send_secured)

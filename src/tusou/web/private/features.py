@@ -22,7 +22,7 @@ def classify(runtime: Runtime, service: Service, message: inputs.Message) -> Map
         TusouError: MISSING_PARAM, INVALID_PARAM, BASE64, or what is wrong with the picture.
     """
     inputs.name(message)
-    request = _request(message)
+    request = request_of(message)
     asked = {text.key: text.value for text in request.info.texts}
     numbers = inputs.feature_numbers(asked.get("featureids", ""), (EMBEDDING, WORDS, KEYPOINTS))
     if not request.image:
@@ -34,7 +34,12 @@ def classify(runtime: Runtime, service: Service, message: inputs.Message) -> Map
     return {"result": base64.b64encode(result).decode()}
 
 
-def _request(message: inputs.Message) -> FeatureRequest:
+def request_of(message: inputs.Message) -> FeatureRequest:
+    """The FeatureRequest in the field `data`.
+
+    Raises:
+        TusouError: MISSING_PARAM, INVALID_PARAM or BASE64.
+    """
     data = message.data("data")
     if data is None:
         raise TusouError(Problem.MISSING_PARAM, "param data not exist")

@@ -1,6 +1,5 @@
 """What programs of the private interface send: JSON objects, every field checked and named."""
 
-import json
 import re
 import struct
 from collections.abc import Mapping, Sequence
@@ -37,10 +36,7 @@ class Message:
         Raises:
             TusouError: INVALID_PARAM.
         """
-        try:
-            fields = json.loads(body)
-        except (ValueError, RecursionError):
-            raise TusouError(Problem.INVALID_PARAM, "the body is not JSON") from None
+        fields = inputs.load_json(body)
         if not isinstance(fields, dict):
             raise TusouError(Problem.INVALID_PARAM, "the body is not a JSON object")
         return cls(fields, fields.get("format") == "json")

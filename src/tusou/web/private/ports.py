@@ -1,6 +1,7 @@
 """The ports of the private interface: what each leads to, and who may call."""
 
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -50,9 +51,13 @@ class PortTable:
 
     def _console(self, scope: Scope) -> str:
         """The console's address, under the name that the client knows this machine by."""
-        host = Headers(scope=scope).get("host", "")
-        name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
+        host = _HOST.match(Headers(scope=scope).get("host", ""))
+        name = host[0] if host else "localhost"
         return f"{self._ports.scheme}://{name}:{self._ports.main}/console/"
+
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+)(?=(:\d*)?$)", re.ASCII | re.IGNORECASE)
+"""A name or address, before its port."""
 
 
 class Gate:

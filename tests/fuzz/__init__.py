@@ -1,0 +1,1 @@
+"""Fuzzing of all that reads bytes from outside: targets, seeds, inputs that once broke them."""
