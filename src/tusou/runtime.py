@@ -4,7 +4,7 @@ import fcntl
 import logging
 import threading
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, Self
@@ -344,8 +344,10 @@ class Runtime(Office):
         except Exception:
             _log.exception("not every library could be loaded; those are tried again when asked")
         self.ready.set()
-        with suppress(Exception):  # tidying only; the next start tries again
+        try:
             sweep(self.database, self.blobs)
+        except Exception:
+            _log.exception("what a crash left is not swept up; the next start tries again")
 
 
 def check_models(settings: Settings) -> list[str]:

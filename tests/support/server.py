@@ -74,6 +74,7 @@ class Server:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                start_new_session=True,
                 env={**os.environ, **(environ or {})},
             )
         assert self.process.stdout is not None
@@ -153,9 +154,10 @@ class Server:
         return status
 
     def kill(self) -> None:
-        """Kill the server as a power cut would."""
+        """Kill the server, and whatever it has started, without a word of warning."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.http.close()
-        self.process.kill()
         self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()

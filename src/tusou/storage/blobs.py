@@ -9,7 +9,8 @@ from typing import Protocol
 
 from tusou.errors import Problem, TusouError
 
-_NAME = re.compile(r"[0-9a-f]{32}(\.[a-z]+)?")
+# The second tail is that of a write which a crash cut off: listed, and so to be deleted.
+_NAME = re.compile(r"[0-9a-f]{32}(\.[a-z]+)?(\.\d+\.part)?")
 
 
 def new_name() -> str:
