@@ -134,23 +134,22 @@ class Client:
         if briefs != ([] if state is None else [state.brief]):
             raise Broken(f"{slot} is {state} and is found as {briefs}")
 
-    def list_all(self, slot: Slot, states: Mapping[Slot, State]) -> None:
-        """Search a library that ranks all it has: by every class, what SQL has and nothing else.
+    def list_all(self, slot: Slot, states: Mapping[Slot, State], classes: tuple[int, int]) -> None:
+        """Search a library that ranks all it has: what SQL has and nothing else, by class too.
 
         Raises:
             Broken: something is found too much or too little.
         """
         mine = {one: row for one, row in states.items() if one.service == slot.service and row}
         limit = SERVICES[slot.service].most_results
-        for classes in (None, *CLASSES):
-            row = None if classes is None else Row("", classes)
+        for row in (None, Row("", classes)):
             chosen = {} if row is None else {"tags": _tags(row)}
             answer = self._call(slot, "search", image=self._stock.copy(slot), rn=limit, **chosen)
             _expect(answer, None)
             found = sorted(hit["cont_sign"] for hit in answer["result"])
-            wanted = {one for one, has in mine.items() if classes in (None, has.classes)}
+            wanted = {one for one, has in mine.items() if not row or has.classes == row.classes}
             if found != sorted(self._stock.sign(one) for one in wanted):
-                raise Broken(f"{slot.service}, classes {classes}: {found} found, {wanted} there")
+                raise Broken(f"{slot.service}, filter {chosen}: {found} found, {wanted} there")
 
     def change_many(self, slots: Sequence[Slot]) -> None:
         """Delete or reclass all of one's own in a library, through the console."""

@@ -15,7 +15,7 @@ from random import Random
 from support.console import Visitor
 from support.crash.audit import Audit
 from support.crash.history import History, Slot
-from support.crash.load import Broken, Client, Sent
+from support.crash.load import CLASSES, Broken, Client, Sent
 from support.crash.stock import Stock
 from support.models import make_pack
 from support.server import Caller, Server
@@ -75,7 +75,6 @@ class Run:
         token = self._server.token(app.api_key, secret)
         self._caller = Caller(self._server.http, app.id, app.api_key, secret, token)
         self._visitor = Visitor(self._server, "operator")
-        self._sent, self._counted = Sent(), dict[tuple[str, str], int]()
         self._touched: set[Slot] = set()
 
     def kill_in_round(self) -> list[str]:
@@ -83,7 +82,7 @@ class Run:
         if self._random.random() < self.plan.moves:
             self._begin_a_move()
         before = dict(self.history.states)
-        self._kill_under_load()
+        wrong = [*self._kill_under_load(), *self._usage()]
         # Every server from here on finds what is left over old enough to be swept up.
         self._age_files()
         files = len(self._audit.names())
@@ -92,7 +91,7 @@ class Run:
         self._server = self._start()
         self._caller = replace(self._caller, http=self._server.http)
         self._visitor.http.base_url = f"{self._server.address}/console"
-        wrong = list(self._look(files))
+        wrong += self._look(files)
         now = self.history.states
         self._touched = {slot for slot in self.stock if now[slot] != before[slot]}
         return [*wrong, *self._search()]
@@ -117,11 +116,10 @@ class Run:
         self._office.close()
 
     def _start(self) -> Server:
+        self._sent, self._counted = Sent(), self._audit.counted()
         return Server(self.data, _ENVIRON)
 
-    def _kill_under_load(self) -> None:
-        self._sent = Sent()
-        self._counted = self._audit.counted()
+    def _kill_under_load(self) -> Iterator[str]:
         seconds = self._random.uniform(0.05, self.plan.longest)
         clients = [self._client(number) for number in range(self.plan.writers)]
         with ThreadPoolExecutor(len(clients)) as pool:
@@ -132,7 +130,10 @@ class Run:
             self._server.kill()
             self.kills += 1
         for future in running:
-            future.result()
+            try:
+                future.result()
+            except Broken as error:
+                yield f"under load: {error}"
 
     def _kill_while_starting(self) -> None:
         command = [sys.executable, "-m", "tusou.cli", "serve", "--port", "0", "--data"]
@@ -155,7 +156,6 @@ class Run:
         yield from self._audit.features(rows)
         yield from self._audit.files(rows)
         self.counts["files of no picture"] += max(0, files - 2 * len(rows))
-        yield from self._usage()
 
     def _search(self) -> Iterator[str]:
         """Indexes find what SQL has and nothing else: all of a library where all is ranked.
@@ -173,7 +173,7 @@ class Run:
             try:
                 client.look_for(slot, states[slot])
                 if slot.service not in local:
-                    client.list_all(slot, states)
+                    client.list_all(slot, states, self._random.choice(CLASSES))
             except Broken as error:
                 yield f"search: {error}"
 
