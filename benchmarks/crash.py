@@ -43,9 +43,9 @@ def main() -> int:
     try:
         wrong: list[str] = []
         while run.kills < options.kills and not wrong:
-            wrong = run.kill_in_round()
-            if run.kills % 20 == 0 or wrong:
-                print(f"{run.kills} kills, {time.monotonic() - started:.0f} s", flush=True)
+            wrong = run.round()
+            print(f"\r{run.kills} kills, {time.monotonic() - started:.0f} s", end="", flush=True)
+        print()
         wrong = wrong or run.end()
     finally:
         run.close()

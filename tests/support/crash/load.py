@@ -3,7 +3,8 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 
@@ -20,16 +21,22 @@ CLASSES = ((1, 11), (2, 11), (2, 12), (3, 13))
 
 
 class Sent:
-    """Calls that were sent to a server since it started, by service and operation."""
+    """Calls that were sent to a server since it started, and those answered."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.calls: Counter[tuple[str, str]] = Counter()
+        """By service and operation."""
+        self.answered: Counter[tuple[str, str]] = Counter()
 
-    def note(self, service: str, operation: str) -> None:
-        """One more is about to be sent."""
+    @contextmanager
+    def call(self, service: str, operation: str) -> Iterator[None]:
+        """Send a call while the block runs; one that does not raise was answered."""
         with self._lock:
             self.calls[service, operation] += 1
+        yield
+        with self._lock:
+            self.answered[service, operation] += 1
 
 
 class Broken(AssertionError):
@@ -175,18 +182,18 @@ class Client:
                 return
 
     def _add_natively(self, slot: Slot, row: Row) -> Answer:
-        self._sent.note(slot.service, "add")
-        response = self._caller.http.post(
-            f"/v1/libraries/{slot.service}/pictures",
-            headers={"authorization": f"Bearer {self._caller.token}"},
-            files={"image": self._stock.file(slot)},
-            data={"brief": row.brief, "tags": _tags(row)},
-        )
+        with self._sent.call(slot.service, "add"):
+            response = self._caller.http.post(
+                f"/v1/libraries/{slot.service}/pictures",
+                headers={"authorization": f"Bearer {self._caller.token}"},
+                files={"image": self._stock.file(slot)},
+                data={"brief": row.brief, "tags": _tags(row)},
+            )
         return dict(response.json())
 
     def _call(self, slot: Slot, operation: str, **fields: Any) -> Answer:
-        self._sent.note(slot.service, operation)
-        return self._caller.call(slot.service, operation, **fields)
+        with self._sent.call(slot.service, operation):
+            return self._caller.call(slot.service, operation, **fields)
 
     def _settle(self, change: Change, answer: Mapping[str, Any]) -> None:
         if answer.get("error_code") == Problem.UNAVAILABLE.code:

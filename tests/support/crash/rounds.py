@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
+from sqlalchemy import update
+
 from support.console import Visitor
 from support.crash.audit import Audit
 from support.crash.history import History, Slot
@@ -22,6 +24,7 @@ from support.server import Caller, Server
 from tusou.runtime import Office
 from tusou.services import SERVICES
 from tusou.settings import Settings
+from tusou.storage.tables import apps
 
 PACKS = ("one@1", "two@1")
 _ENVIRON = {"TUSOU_UNDO_SECONDS": "1"}
@@ -42,6 +45,8 @@ class Plan:
     writers: int = 4
     longest: float = 2.5
     """Seconds of load before a kill, at most."""
+    stops: float = 0.05
+    """Share of rounds in which the server is told to stop, and may finish what it has begun."""
     starting: float = 0.15
     """Share of kills that meet a server while it starts."""
     moves: float = 0.1
@@ -70,6 +75,7 @@ class Run:
         app, secret = self._office.apps.create("crash", self.plan.services)
         for service in self.plan.services:
             self._office.create_library(app.id, service, PACKS[0])
+        self._backdate(app.id)
         self._audit = Audit(self._office, self.stock)
         self._server = self._start()
         token = self._server.token(app.api_key, secret)
@@ -77,12 +83,13 @@ class Run:
         self._visitor = Visitor(self._server, "operator")
         self._touched: set[Slot] = set()
 
-    def kill_in_round(self) -> list[str]:
-        """One kill at a random moment, and everything that is wrong after it."""
+    def round(self) -> list[str]:
+        """End a server at a random moment, and tell everything that is wrong after it."""
         if self._random.random() < self.plan.moves:
             self._begin_a_move()
         before = dict(self.history.states)
-        wrong = [*self._kill_under_load(), *self._usage()]
+        stop = self._random.random() < self.plan.stops
+        wrong = [*self._end_under_load(stop), *self._usage(stop)]
         # Every server from here on finds what is left over old enough to be swept up.
         self._age_files()
         files = len(self._audit.names())
@@ -105,7 +112,7 @@ class Run:
         wrong += [*self._audit.features(rows), *self._search()]
         if self._server.stop() != 0:
             wrong.append("the server did not stop in good order")
-        wrong += self._usage(exactly=True)
+        wrong += self._usage(stopped=True)
         self.close()
         return wrong
 
@@ -119,16 +126,23 @@ class Run:
         self._sent, self._counted = Sent(), self._audit.counted()
         return Server(self.data, _ENVIRON)
 
-    def _kill_under_load(self) -> Iterator[str]:
+    def _end_under_load(self, stop: bool) -> Iterator[str]:
+        """Kill the server while it is busy, or tell it to stop."""
         seconds = self._random.uniform(0.05, self.plan.longest)
         clients = [self._client(number) for number in range(self.plan.writers)]
         with ThreadPoolExecutor(len(clients)) as pool:
             running = [pool.submit(client.run) for client in clients]
             time.sleep(seconds)
+            process = self._server.process
+            os.killpg(process.pid, signal.SIGTERM if stop else signal.SIGKILL)
+            status = process.wait(60)
             for client in clients:
                 client.stopped.set()
-            self._server.kill()
-            self.kills += 1
+        if status != (0 if stop else -signal.SIGKILL):
+            yield f"the server ended with status {status}"
+        self._server.kill()  # what is left of it here
+        self.kills += not stop
+        self.counts["told to stop"] += stop
         for future in running:
             try:
                 future.result()
@@ -177,11 +191,11 @@ class Run:
             except Broken as error:
                 yield f"search: {error}"
 
-    def _usage(self, exactly: bool = False) -> Iterator[str]:
-        """Counts that a dead server left: none of a call twice; none missing if it was stopped."""
+    def _usage(self, stopped: bool) -> Iterator[str]:
+        """Counts that a server left: no call twice; none missing if it was told to stop."""
         for call, stored in self._audit.counted().items():
             grown, sent = stored - self._counted.get(call, 0), self._sent.calls[call]
-            if grown > sent or (exactly and grown < sent):
+            if grown > sent or (stopped and grown < self._sent.answered[call]):
                 yield f"usage of {call}: {sent} calls sent, {grown} counted"
             self.counts["calls sent"] += sent
             self.counts["calls counted"] += grown
@@ -199,6 +213,13 @@ class Run:
         (other,) = set(PACKS) - {own}
         self._office.move_library(app_id, service, other)
         self.counts["moves begun"] += 1
+
+    def _backdate(self, app_id: int) -> None:
+        """Let the application be older than its files seem: others would not be swept up."""
+        with self._office.database.write() as connection:
+            connection.execute(
+                update(apps).where(apps.c.id == app_id).values(created=int(time.time()) - 2 * _AGE)
+            )
 
     def _age_files(self) -> None:
         old = time.time() - _AGE
