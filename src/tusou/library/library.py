@@ -1,7 +1,6 @@
 """One library: adding, finding, changing and deleting its pictures."""
 
 import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from tusou.library.moving import Move
 from tusou.library.pipelines import Ranked
 from tusou.services import Service
 from tusou.storage.blobs import Blobs, new_name
+from tusou.storage.database import PatientLock
 from tusou.storage.items import Items, NewItem
 from tusou.storage.moves import NextVectors
 from tusou.types import (
@@ -61,7 +61,7 @@ class Library:
         self.service = service
         self._items = items
         self._tools = tools
-        self._changes = threading.Lock()
+        self._changes = PatientLock()
         self._move: Move | None = None
         self._view = self._load(model)
 

@@ -34,6 +34,7 @@ class Blobs(Protocol):
 
         Raises:
             KeyError: there is none of that name.
+            TusouError: UNAVAILABLE, the store cannot tell it now.
         """
         ...
 
@@ -74,6 +75,8 @@ class FolderBlobs:
             return self._path(name).read_bytes()
         except FileNotFoundError:
             raise KeyError(name) from None
+        except OSError as error:  # a disk that is breaking
+            raise TusouError(Problem.UNAVAILABLE, "the picture store did not answer") from error
 
     def delete(self, name: str) -> None:
         """Remove a blob; nothing happens where there is none."""
