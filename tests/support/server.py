@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,14 +63,27 @@ class Server:
     """`tusou serve` on a free port of 127.0.0.1."""
 
     def __init__(
-        self, data: Path, environ: Mapping[str, str] | None = None, *, trust: Path | None = None
+        self,
+        data: Path,
+        environ: Mapping[str, str] | None = None,
+        *,
+        trust: Path | None = None,
+        within: Sequence[str] = (),
     ) -> None:
-        """Start it; `trust` is the certificate that it is to show."""
+        """Start it.
+
+        Args:
+            data: Its folder.
+            environ: Settings.
+            trust: The certificate that it is to show.
+            within: A command that becomes the command that follows it.
+        """
         self.data = data
         self.log = data.with_suffix(".log")
+        program = [sys.executable, "-m", "tusou.cli", "serve"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tusou.cli", "serve", "--data", str(data), "--port", "0"],
+                [*within, *program, "--data", str(data), "--port", "0"],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
