@@ -28,14 +28,14 @@ def main() -> int:
     parser.add_argument("--services", nargs="+", default=list(SERVICES), choices=list(SERVICES))
     parser.add_argument("--pictures", type=int, default=16, help="of each service")
     parser.add_argument("--writers", type=int, default=4)
-    parser.add_argument("--longest", type=float, default=2.5, help="seconds of load, at most")
+    parser.add_argument("--calls", type=int, default=60, help="before a kill, at most")
     options = parser.parse_args()
     plan = Plan(
         seed=options.seed,
         services=options.services,
         pictures=options.pictures,
         writers=options.writers,
-        longest=options.longest,
+        calls=options.calls,
     )
     folder = Path(tempfile.mkdtemp(prefix="tusou-crash-"))
     started = time.monotonic()

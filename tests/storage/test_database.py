@@ -191,9 +191,9 @@ def test_a_damaged_database_is_refused_in_plain_words_and_left_as_it_is(
 
 
 def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / "tusou.db")) as connection, connection:
-        connection.execute("CREATE TABLE apps (name TEXT)")
-        connection.execute("INSERT INTO apps VALUES ('theirs')")
+    with closing(sqlite3.connect(tmp_path / "tusou.db")) as theirs, theirs:
+        theirs.execute("CREATE TABLE apps (name TEXT)")
+        theirs.execute("INSERT INTO apps VALUES ('theirs')")
     database = Database(_url(tmp_path))
     with pytest.raises(RuntimeError, match="cannot open the database"):
         database.migrate()

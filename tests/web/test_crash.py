@@ -16,7 +16,7 @@ def test_what_was_acknowledged_survives_kills_and_nothing_is_half_done(tmp_path:
         services=("same_hq", "similar"),
         pictures=6,
         writers=3,
-        longest=1.5,
+        calls=20,
         stops=0,
         starting=0,
         moves=0.5,

@@ -29,6 +29,12 @@ class Sent:
         """By service and operation."""
         self.answered: Counter[tuple[str, str]] = Counter()
 
+    @property
+    def answers(self) -> int:
+        """Calls answered, of all kinds."""
+        with self._lock:
+            return self.answered.total()
+
     @contextmanager
     def call(self, service: str, operation: str) -> Iterator[None]:
         """Send a call while the block runs; one that does not raise was answered."""

@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -43,8 +43,8 @@ class Plan:
     pictures: int = 16
     """Of each service."""
     writers: int = 4
-    longest: float = 2.5
-    """Seconds of load before a kill, at most."""
+    calls: int = 60
+    """Calls answered before a kill, at most."""
     stops: float = 0.05
     """Share of rounds in which the server is told to stop, and may finish what it has begun."""
     starting: float = 0.15
@@ -127,11 +127,15 @@ class Run:
         return Server(self.data, _ENVIRON)
 
     def _end_under_load(self, stop: bool) -> Iterator[str]:
-        """Kill the server while it is busy, or tell it to stop."""
-        seconds = self._random.uniform(0.05, self.plan.longest)
+        """Kill the server while it is busy, or tell it to stop.
+
+        After so many answers, not after so many seconds: that is much alike on every machine.
+        """
+        calls, seconds = self._random.randint(0, self.plan.calls), self._random.uniform(0, 0.1)
         clients = [self._client(number) for number in range(self.plan.writers)]
         with ThreadPoolExecutor(len(clients)) as pool:
             running = [pool.submit(client.run) for client in clients]
+            self._wait_for_answers(calls, running)
             time.sleep(seconds)
             process = self._server.process
             os.killpg(process.pid, signal.SIGTERM if stop else signal.SIGKILL)
@@ -148,6 +152,12 @@ class Run:
                 future.result()
             except Broken as error:
                 yield f"under load: {error}"
+
+    def _wait_for_answers(self, calls: int, running: Sequence[Future[None]]) -> None:
+        """Wait until clients have so many more; or one of them has ended, which it should not."""
+        calls += self._sent.answers
+        while self._sent.answers < calls and not any(one.done() for one in running):
+            time.sleep(0.005)
 
     def _kill_while_starting(self) -> None:
         command = [sys.executable, "-m", "tusou.cli", "serve", "--port", "0", "--data"]
