@@ -249,8 +249,10 @@ def database(settings: Settings) -> Iterator[Finding]:
     except (RuntimeError, ValueError, TusouError) as error:
         said = _said(error)
         cure = Words(
-            "check TUSOU_DATABASE and TUSOU_DATA, and whether this user may read and write there",
-            "请检查 TUSOU_DATABASE 和 TUSOU_DATA，以及当前用户是否有读写权限",
+            "check TUSOU_DATABASE and TUSOU_DATA, and whether this user may read and write there; "
+            "in place of a damaged file put a copy of it",
+            "请检查 TUSOU_DATABASE 和 TUSOU_DATA，以及当前用户是否有读写权限；"
+            "文件已损坏时请用备份恢复",
         )
         yield Finding(subject, "problem", Words(said, said), cure)
         return
