@@ -24,6 +24,7 @@ def main() -> int:
     """Kill, compare, print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--minutes", type=float, default=60, help="after which no kill follows")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--services", nargs="+", default=list(SERVICES), choices=list(SERVICES))
     parser.add_argument("--pictures", type=int, default=16, help="of each service")
@@ -42,7 +43,8 @@ def main() -> int:
     run = Run(folder / "data", plan)
     try:
         wrong: list[str] = []
-        while run.kills < options.kills and not wrong:
+        end = started + 60 * options.minutes
+        while run.kills < options.kills and not wrong and time.monotonic() < end:
             wrong = run.round()
             print(f"\r{run.kills} kills, {time.monotonic() - started:.0f} s", end="", flush=True)
         print()

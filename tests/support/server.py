@@ -87,7 +87,7 @@ class Server:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                start_new_session=True,
+                process_group=0,
                 env={**os.environ, **(environ or {})},
             )
         assert self.process.stdout is not None

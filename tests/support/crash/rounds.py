@@ -165,7 +165,7 @@ class Run:
             [*command, str(self.data)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,
+            process_group=0,
             env=os.environ | _ENVIRON,
         )
         time.sleep(self._random.uniform(0.3, 4))
