@@ -10,7 +10,13 @@ from pathlib import Path
 
 from support.server import Server
 
-CAN_MOUNT = os.geteuid() == 0 and shutil.which("unshare") is not None
+
+def can_mount() -> bool:
+    """Whether this process may make disks; root in a container often may not."""
+    if os.geteuid() != 0 or not (shutil.which("unshare") and shutil.which("nsenter")):
+        return False
+    attempt = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]
+    return subprocess.run(attempt, capture_output=True).returncode == 0
 
 
 class Disk:

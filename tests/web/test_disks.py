@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from support.disks import CAN_MOUNT, Disk
+from support.disks import Disk, can_mount
 from support.pictures import picture
 from support.server import Answer, Caller, Server
 from tusou.errors import Problem
 from tusou.runtime import Office
 from tusou.settings import Settings
 
-pytestmark = pytest.mark.skipif(not CAN_MOUNT, reason="only root can mount a disk of its own")
+pytestmark = pytest.mark.skipif(not can_mount(), reason="only root can mount a disk of its own")
 
 SERVICE = "similar"
 _KEPT = range(4)

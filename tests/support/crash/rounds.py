@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -33,7 +33,7 @@ _AGE = 2 * 3600  # past the grace in which a file may wait for its row
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How a run goes; the same plan sends the same changes and kills after the same times.
+    """How a run goes; the same plan sends the same changes and kills after the same counts.
 
     Which of the changes a kill meets depends on the machine, so a run is repeated in kind only.
     """
@@ -53,27 +53,25 @@ class Plan:
     """Share of rounds in which a library begins to move to another model pack."""
 
 
-@dataclass
 class Run:
     """One folder, and the servers that live and die on it."""
 
-    data: Path
-    plan: Plan
-    kills: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-
-    def __post_init__(self) -> None:
-        self._random = Random(self.plan.seed)
-        self.stock = Stock(
-            self.plan.services, self.plan.pictures, self.plan.writers, self.plan.seed
-        )
+    def __init__(self, data: Path, plan: Plan) -> None:
+        """Begin with empty libraries and a running server."""
+        self.plan = plan
+        self.kills = 0
+        self.counts: Counter[str] = Counter()
+        self.data = data
+        self._random = Random(plan.seed)
+        self.stock = Stock(plan.services, plan.pictures, plan.writers, plan.seed)
         self.history = History(dict.fromkeys(self.stock), self.counts)
+        self._touched: set[Slot] = set()
         for seed, pack in enumerate(PACKS):
             name = pack.partition("@")[0]
-            make_pack(self.data / "packs" / pack, name, dimension=32 * (seed + 1), seed=seed)
-        self._office = Office(Settings.load({}, data=self.data))
-        app, secret = self._office.apps.create("crash", self.plan.services)
-        for service in self.plan.services:
+            make_pack(data / "packs" / pack, name, dimension=32 * (seed + 1), seed=seed)
+        self._office = Office(Settings.load({}, data=data))
+        app, secret = self._office.apps.create("crash", plan.services)
+        for service in plan.services:
             self._office.create_library(app.id, service, PACKS[0])
         self._backdate(app.id)
         self._audit = Audit(self._office, self.stock)
@@ -81,7 +79,6 @@ class Run:
         token = self._server.token(app.api_key, secret)
         self._caller = Caller(self._server.http, app.id, app.api_key, secret, token)
         self._visitor = Visitor(self._server, "operator")
-        self._touched: set[Slot] = set()
 
     def round(self) -> list[str]:
         """End a server at a random moment, and tell everything that is wrong after it."""
