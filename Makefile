@@ -1,5 +1,5 @@
 # The two commands of the README, and the ones behind them. Needs Python 3.11+ and make.
-.PHONY: serve test check docs install bundle-test schemathesis fuzz audit sbom
+.PHONY: serve test check docs install bundle-test schemathesis fuzz audit sbom crash
 
 serve: ## run the server with a first application and example pictures
 	@scripts/install run
@@ -31,6 +31,9 @@ audit: ## known vulnerabilities of the packages a server runs on; asks pypi.org
 sbom: ## the packages a server runs on as CycloneDX, in build/sbom.json
 	@scripts/install dev
 	@.venv/bin/python scripts/sbom
+
+crash: ## kill the server 200 times under load, and look whether every promise was kept
+	@scripts/bench crash
 
 install: ## the environment for working on tusou
 	@scripts/install dev

@@ -11,6 +11,7 @@ import shutil
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -19,7 +20,14 @@ from cryptography import x509
 
 from tusou import machine
 from tusou.errors import TusouError
-from tusou.runtime import Office, check_blobs, check_models, is_served
+from tusou.runtime import (
+    Office,
+    check_blobs,
+    check_key_file,
+    check_models,
+    count_lost_files,
+    is_served,
+)
 from tusou.settings import Settings
 from tusou.storage.database import Database
 
@@ -241,8 +249,10 @@ def database(settings: Settings) -> Iterator[Finding]:
     except (RuntimeError, ValueError, TusouError) as error:
         said = _said(error)
         cure = Words(
-            "check TUSOU_DATABASE and TUSOU_DATA, and whether this user may read and write there",
-            "请检查 TUSOU_DATABASE 和 TUSOU_DATA，以及当前用户是否有读写权限",
+            "check TUSOU_DATABASE and TUSOU_DATA, and whether this user may read and write there; "
+            "in place of a damaged file put a copy of it",
+            "请检查 TUSOU_DATABASE 和 TUSOU_DATA，以及当前用户是否有读写权限；"
+            "文件已损坏时请用备份恢复",
         )
         yield Finding(subject, "problem", Words(said, said), cure)
         return
@@ -277,7 +287,26 @@ def database(settings: Settings) -> Iterator[Finding]:
                 ),
             )
         case "current":
-            yield _libraries(settings, subject)
+            try:
+                check_key_file(settings)
+            except (OSError, RuntimeError, TusouError) as error:
+                yield _unfit_key(_said(error))
+            else:
+                yield _libraries(settings, subject)
+
+
+def _unfit_key(said: str) -> Finding:
+    return Finding(
+        Words("key file", "密钥文件"),
+        "problem",
+        Words(said, said),
+        Words(
+            "restore secret.key from a copy of this data folder; where there is none, give every "
+            "application new keys: tusou app reset-key APP_ID",
+            "请从该数据目录的备份中恢复 secret.key；没有备份时，须为每个应用重置密钥："
+            "tusou app reset-key APP_ID",
+        ),
+    )
 
 
 def _libraries(settings: Settings, subject: Words) -> Finding:
@@ -326,14 +355,36 @@ def blobs(settings: Settings) -> Iterator[Finding]:
             told = _said(error.__cause__ or error)
             said = Words(f"{folder}: {told}", f"{folder}：{told}")
         else:
-            found = Words(f"{folder} takes and returns them", f"{folder} 可正常读写")
-            yield Finding(subject, "ok", found)
+            yield _lost_files(settings, subject, folder)
             return
     cure = Words(
         "let the server's user own the data folder, on a disk that is not read-only",
         "请将数据目录的属主设为运行服务的用户，并确认磁盘不是只读",
     )
     yield Finding(subject, "problem", said, cure)
+
+
+def _lost_files(settings: Settings, subject: Words, folder: Path) -> Finding:
+    """Whether the pictures of the database have their files, where both can be read."""
+    lost = 0
+    with suppress(RuntimeError, ValueError, TusouError):  # told by `database`
+        with closing(Database(settings.database_url)) as opened:
+            current = opened.state() == "current"
+        lost = count_lost_files(settings) if current else 0
+    if not lost:
+        found = Words(f"{folder} takes and returns them", f"{folder} 可正常读写")
+        return Finding(subject, "ok", found)
+    return Finding(
+        subject,
+        "warning",
+        Words(f"pictures without their files: {lost:,}", f"缺少文件的图片：{lost:,} 张"),
+        Words(
+            "restore the folder from a copy; `tusou library check APP_ID SERVICE` names the "
+            "pictures. They are found all the same, but cannot be shown or moved to another pack",
+            "请从备份中恢复该目录；`tusou library check APP_ID SERVICE` 会列出这些图片。"
+            "检索不受影响，但无法显示，也无法迁移到其他模型包",
+        ),
+    )
 
 
 def clock(settings: Settings) -> Iterator[Finding]:

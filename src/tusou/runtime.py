@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, Self
@@ -38,7 +38,7 @@ from tusou.storage.blobs import Blobs, FolderBlobs, new_name
 from tusou.storage.capacity import CapacityRequests
 from tusou.storage.capacity import Request as Request  # for those who show them
 from tusou.storage.database import Also, Database
-from tusou.storage.items import Items, LibraryRow, Registry
+from tusou.storage.items import Items, LibraryRow, Registry, first_app
 from tusou.storage.listing import Listing
 from tusou.storage.moves import MoveRow, Moves
 from tusou.storage.snapshot import require_sqlite
@@ -47,6 +47,9 @@ from tusou.vision.packs import Pack
 from tusou.vision.shelf import Shelf
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tusou.library.checking import Damage
     from tusou.library.description import Description
     from tusou.library.models import Model
     from tusou.library.pictures import Pictures
@@ -182,6 +185,18 @@ class Office:
 
         self.requests.decide(number, granted, self._find_pack, note)
 
+    def check_pictures(self, app_id: int, service: str) -> "Iterator[Damage]":
+        """Read all files of a library and tell the pictures whose files are damaged.
+
+        Raises:
+            TusouError: NO_LIBRARY.
+        """
+        from tusou.library.checking import damaged
+        from tusou.storage.listing import Listing
+
+        listing = Listing(self.database, self.registry.get(app_id, service).id)
+        return damaged(listing, SERVICES[service], FolderBlobs(self.settings.data / "blobs"))
+
     def move_library(self, app_id: int, service: str, pack: str) -> str:
         """Ask for a library to be moved to another pack, and tell its id; a server does it.
 
@@ -316,6 +331,8 @@ class Runtime(Office):
             self._lock_file = undo.enter_context(_sole_server(settings))
             super().__init__(settings)
             undo.callback(super().close)
+            # Told now, and not as an unknown error to whoever calls.
+            self.apps.check_key_file()
             undo.callback(self.usage.close)
             self._clock: Ticker | None = None
             undo.callback(self._stop_clock)
@@ -441,8 +458,10 @@ class Runtime(Office):
             _log.exception("not every library could be loaded; those are tried again when asked")
         self.ready.set()
         for tidy in (lambda: sweep(self.database, self.blobs), self.jobs.sweep):
-            with suppress(Exception):  # the next start tries again
+            try:
                 tidy()
+            except Exception:
+                _log.exception("what a crash left is not swept up; the next start tries again")
 
 
 def check_models(settings: Settings) -> list[str]:
@@ -510,6 +529,20 @@ def added_packs(settings: Settings) -> list[Path]:
     return [pack.folder for pack in shelf.packs() if shelf.is_added(pack)]
 
 
+def check_key_file(settings: Settings) -> None:
+    """Pass where the key file fits the applications of the database, which is of this version.
+
+    Raises:
+        RuntimeError: it does not, or there are applications and no key file.
+    """
+    path = settings.data / "secret.key"
+    with closing(Database(settings.database_url)) as database:
+        if path.exists():
+            Apps(database, Vault(path)).check_key_file()
+        elif first_app(database) is not None:
+            raise RuntimeError(f"{path} is missing: put the one back that the database came with")
+
+
 def check_blobs(settings: Settings) -> None:
     """Write a picture's bytes to the store, read them again, and delete them.
 
@@ -523,6 +556,18 @@ def check_blobs(settings: Settings) -> None:
             raise RuntimeError("what was read is not what was written")
     finally:
         blobs.delete(name)
+
+
+def count_lost_files(settings: Settings) -> int:
+    """How many pictures have lost their file; the database is of this version.
+
+    Raises:
+        TusouError: UNAVAILABLE; OSError: the store cannot be read.
+    """
+    from tusou.library.checking import without_files
+
+    with closing(Database(settings.database_url)) as database:
+        return without_files(database, FolderBlobs(settings.data / "blobs"))
 
 
 def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":

@@ -335,8 +335,10 @@ def test_files_that_a_crash_left_are_swept_up_and_no_others(runtime: Runtime, ap
     kept = {name for name, _ in runtime.blobs.names()}
     runtime.blobs.put("0" * 32, b"orphan")
     runtime.blobs.put("0" * 32 + ".thumb", b"orphan")
+    cut_off = runtime.settings.data / "blobs" / "00" / f"{'0' * 32}.thumb.77.part"
+    cut_off.write_bytes(b"orph")
     assert sweep(runtime.database, runtime.blobs) == 0  # too young to tell
-    assert sweep(runtime.database, runtime.blobs, grace=-1) == 2
+    assert sweep(runtime.database, runtime.blobs, grace=-1) == 3
     assert {name for name, _ in runtime.blobs.names()} == kept
 
 

@@ -152,6 +152,27 @@ def test_a_library_whose_pack_is_gone_says_so_and_the_others_open(
     lost.add(1)
 
 
+def test_a_damaged_model_costs_only_its_own_libraries(
+    runtime: Runtime, app: App, data: Path
+) -> None:
+    model = data / "packs" / "two@1" / "tiny.onnx"
+    whole = model.read_bytes()
+    good = Shop(runtime, runtime.create_library(app.id, "similar", "one"))
+    bad = Shop(runtime, runtime.create_library(app.id, "materiel", "two"))
+    for damaged in (whole[:-500], b"", b"x" * 900):
+        model.write_bytes(damaged)
+        runtime.catalogue.open_all()
+        with pytest.raises(TusouError) as caught:
+            bad.add(1)
+        assert caught.value.problem is Problem.INTERNAL_BACKEND
+        assert "two@1" in caught.value.message
+    good.add(1)
+    assert good.best(1) == "1"
+    model.write_bytes(whole)
+    bad.add(1)  # without a restart
+    assert bad.best(1) == "1"
+
+
 @pytest.mark.parametrize("service", ["similar", "same_hq"])
 def test_a_moved_library_finds_all_by_the_new_pack_and_forgets_the_old(
     runtime: Runtime, app: App, service: str

@@ -53,3 +53,11 @@ def test_names_come_with_the_time_of_writing(tmp_path: Path) -> None:
     blobs.put(new_name(), b"")
     ((_, written),) = blobs.names()
     assert before <= written <= time.time() + 2
+
+
+def test_a_file_that_cannot_be_read_is_no_file_that_is_gone(tmp_path: Path) -> None:
+    blobs, name = FolderBlobs(tmp_path), new_name()
+    (tmp_path / name[:2] / name).mkdir(parents=True)  # in place of a disk that is breaking
+    with pytest.raises(TusouError) as caught:
+        blobs.get(name)
+    assert caught.value.problem is Problem.UNAVAILABLE

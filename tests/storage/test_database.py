@@ -1,7 +1,11 @@
 """The database: migrations, durability settings, and processes that meet."""
 
 import multiprocessing
+import shutil
+import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -12,7 +16,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from tusou.errors import Problem, TusouError
-from tusou.storage.database import Database
+from tusou.storage.database import Database, PatientLock
 from tusou.storage.tables import metadata
 
 
@@ -152,3 +156,124 @@ def test_a_database_of_the_first_form_keeps_its_pictures(tmp_path: Path) -> None
         assert shop == ("shop", "open", 5, "{}")
         assert connection.scalar(text("SELECT count(*) FROM words")) == 0
     database.close()
+
+
+def _damaged(data: bytes, damage: str) -> bytes:
+    match damage:
+        case "garbage":
+            return b"no database" * 1000
+        case "cut in half":
+            return data[: len(data) // 2]
+        case "cut within its first page":
+            return data[:100]
+        case _:
+            return data[:4096] + bytes(len(data) - 4096)
+
+
+@pytest.mark.parametrize(
+    "damage", ["garbage", "cut in half", "cut within its first page", "zeroes after the first page"]
+)
+def test_a_damaged_database_is_refused_in_plain_words_and_left_as_it_is(
+    tmp_path: Path, damage: str
+) -> None:
+    database = Database(_url(tmp_path))
+    database.migrate()
+    database.close()  # which leaves everything in one file
+    file = tmp_path / "tusou.db"
+    data = _damaged(file.read_bytes(), damage)
+    file.write_bytes(data)
+    database = Database(_url(tmp_path))
+    with pytest.raises(RuntimeError, match="database") as caught:
+        database.migrate()
+    assert "tusou.db" in str(caught.value)
+    database.close()
+    assert file.read_bytes() == data
+
+
+def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "tusou.db")) as theirs, theirs:
+        theirs.execute("CREATE TABLE apps (name TEXT)")
+        theirs.execute("INSERT INTO apps VALUES ('theirs')")
+    database = Database(_url(tmp_path))
+    with pytest.raises(RuntimeError, match="cannot open the database"):
+        database.migrate()
+    with database.read() as connection:
+        assert connection.execute(text("SELECT name FROM apps")).all() == [("theirs",)]
+    database.close()
+
+
+def test_without_its_log_a_database_is_as_it_was_at_the_last_checkpoint(tmp_path: Path) -> None:
+    database = Database(_url(tmp_path))
+    database.migrate()
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    with database.write() as connection:
+        connection.execute(text("INSERT INTO usage_writers VALUES ('late', 1, 1)"))
+    # What a crash leaves, less the log.
+    shutil.copy(tmp_path / "tusou.db", tmp_path / "left.db")
+    database.close()
+    left = Database(f"sqlite:///{tmp_path / 'left.db'}")
+    left.migrate()
+    with left.read() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM usage_writers")) == 0
+        assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
+    left.close()
+
+
+def test_a_write_waits_for_another_process_that_holds_the_database(tmp_path: Path) -> None:
+    database = Database(_url(tmp_path))
+    database.migrate()
+    with closing(sqlite3.connect(tmp_path / "tusou.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(_write, database, 1)
+            with pytest.raises(TimeoutError):
+                writing.result(0.3)
+            with database.read() as connection:  # who reads need not wait
+                assert connection.scalar(text("SELECT count(*) FROM usage_writers")) == 0
+            other.execute("COMMIT")
+            writing.result(60)
+    database.close()
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tusou.storage.database._BUSY_SECONDS", 0.2)
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_writers_give_up_on_a_process_that_holds_the_database_and_then_go_on(
+    tmp_path: Path,
+) -> None:
+    database = Database(_url(tmp_path))
+    database.migrate()
+    with closing(sqlite3.connect(tmp_path / "tusou.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(6) as pool:
+            tries = [pool.submit(_write, database, number) for number in range(6)]
+            errors = [one.exception() for one in tries]
+        other.execute("COMMIT")
+    assert [error.problem for error in errors if isinstance(error, TusouError)] == [
+        Problem.UNAVAILABLE
+    ] * len(tries)
+    _write(database, 99)
+    with database.read() as connection:
+        assert connection.scalars(text("SELECT writer FROM usage_writers")).all() == ["99"]
+    database.close()
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_lock_that_is_held_too_long_is_not_waited_for_and_can_be_had_later() -> None:
+    lock = PatientLock()
+    with lock, pytest.raises(TusouError) as caught, lock:
+        raise AssertionError("had twice")
+    assert caught.value.problem is Problem.UNAVAILABLE
+    with lock:
+        pass
+
+
+def _write(database: Database, number: int) -> None:
+    with database.write() as connection:
+        connection.execute(
+            text("INSERT INTO usage_writers VALUES (:name, 1, 1)"), {"name": str(number)}
+        )

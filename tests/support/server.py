@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,17 +63,31 @@ class Server:
     """`tusou serve` on a free port of 127.0.0.1."""
 
     def __init__(
-        self, data: Path, environ: Mapping[str, str] | None = None, *, trust: Path | None = None
+        self,
+        data: Path,
+        environ: Mapping[str, str] | None = None,
+        *,
+        trust: Path | None = None,
+        within: Sequence[str] = (),
     ) -> None:
-        """Start it; `trust` is the certificate that it is to show."""
+        """Start it.
+
+        Args:
+            data: Its folder.
+            environ: Settings.
+            trust: The certificate that it is to show.
+            within: A command that becomes the command that follows it.
+        """
         self.data = data
         self.log = data.with_suffix(".log")
+        program = [sys.executable, "-m", "tusou.cli", "serve"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tusou.cli", "serve", "--data", str(data), "--port", "0"],
+                [*within, *program, "--data", str(data), "--port", "0"],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                process_group=0,
                 env={**os.environ, **(environ or {})},
             )
         assert self.process.stdout is not None
@@ -153,9 +167,10 @@ class Server:
         return status
 
     def kill(self) -> None:
-        """Kill the server as a power cut would."""
+        """Kill the server, and whatever it has started, without a word of warning."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.http.close()
-        self.process.kill()
         self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()

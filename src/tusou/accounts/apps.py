@@ -147,6 +147,27 @@ class Apps:
         with self._database.read() as connection:
             return self._vault.open(_row(connection, app_id).secret)
 
+    def check_key_file(self) -> None:
+        """Pass where the key file opens the secret of an application, or there is none.
+
+        Some may have been given new keys after the right file was lost.
+
+        Raises:
+            RuntimeError: it opens none.
+        """
+        with self._database.read() as connection:
+            query = select(apps.c.secret).where(~apps.c.deleted).order_by(apps.c.id.desc())
+            problem = None
+            for sealed in connection.scalars(query):
+                try:
+                    self._vault.open(sealed)
+                except RuntimeError as error:
+                    problem = error
+                else:
+                    return
+        if problem is not None:
+            raise problem
+
     def edit(
         self, app_id: int, name: str | None = None, services: Iterable[str] | None = None
     ) -> None:

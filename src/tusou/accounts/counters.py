@@ -19,15 +19,21 @@ class Memory(MemoryStorage):
 
     def __init__(self) -> None:
         super().__init__("memory://", wrap_exceptions=True)
-        self._swept = time.time()
+        self._swept = self._last = time.time()
 
     def _MemoryStorage__schedule_expiry(self) -> None:  # its private name
         """Begin no sweep."""
 
     def sweep(self) -> None:
-        """Drop what has expired, every few seconds."""
-        now = time.time()
-        if now < self._swept + _SWEEP_SECONDS:
+        """Drop what has expired, every few seconds; and calls of the future at once.
+
+        After a clock is set back, the second before that would else count until it comes again.
+        """
+        now, before = time.time(), self._last
+        self._last = now
+        if now < before - 1:
+            self.events.clear()
+        elif now < self._swept + _SWEEP_SECONDS:
             return
         self._swept = now
         for key, entries in list(self.events.items()):

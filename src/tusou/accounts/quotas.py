@@ -57,8 +57,12 @@ class _Window:
 
 
 class _Refusal(NamedTuple):
-    """What was said to a caller, and until when it stands."""
+    """What was said to a caller, and from when until when it stands.
 
+    A clock that is set back finds itself before that, and asks anew.
+    """
+
+    since: float
     until: float
     problem: Problem
     detail: str
@@ -141,17 +145,17 @@ class Quotas:
         standing = self._refused.get(call)
         if standing is None:
             return
-        if self._clock() < standing.until:
+        if standing.since <= self._clock() < standing.until:
             raise TusouError(standing.problem, standing.detail)
         self._refused.pop(call, None)
 
     def _paid_for(self, call: Call) -> int | None:
         """What money gives the call, asked again every second."""
         now = self._clock()
-        until, qps = self._paid.get(call, (0.0, None))
-        if now >= until:
+        asked, qps = self._paid.get(call, (0.0, None))
+        if not asked <= now < asked + _STANDS:
             qps = self._paid_qps(*call)
-            self._paid[call] = now + _STANDS, qps
+            self._paid[call] = now, qps
         return qps
 
     def _count(self, call: Call, quota: Quota, windows: list[_Window]) -> None:
@@ -206,7 +210,7 @@ class Quotas:
         raise TusouError(window.problem, _words(call, window.detail))
 
     def _stand(self, call: Call, until: float, problem: Problem, detail: str) -> None:
-        self._refused[call] = _Refusal(until, problem, _words(call, detail))
+        self._refused[call] = _Refusal(self._clock(), until, problem, _words(call, detail))
 
 
 def _words(call: Call, detail: str) -> str:

@@ -16,7 +16,12 @@ class Vault:
     def __init__(self, key_file: Path) -> None:
         self._path = key_file
         self._key = _read_or_make(key_file)
-        self._fernet = Fernet(self._key)
+        try:
+            self._fernet = Fernet(self._key)
+        except ValueError:
+            raise RuntimeError(
+                f"{key_file} is damaged: it holds no key; put a copy of the right one back"
+            ) from None
 
     def seal(self, text: str) -> bytes:
         """Encrypt."""

@@ -148,7 +148,7 @@ class Usage:
             return _NONE
         with self._lock:
             known = self._remembered.get(key)
-            if known is not None and self._clock() - known.time < _FRESH_SECONDS:
+            if known is not None and abs(self._clock() - known.time) < _FRESH_SECONDS:
                 self.hits += 1
                 return known.total.plus(self._recorded.get(key[0], _NONE).minus(known.recorded))
             self.misses += 1

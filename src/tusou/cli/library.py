@@ -1,6 +1,7 @@
 """`tusou library`: an application's libraries."""
 
 import json
+import sys
 
 import click
 
@@ -12,7 +13,7 @@ from tusou.settings import Settings
 
 @click.group()
 def library() -> None:
-    """Create and list libraries, and move them to other model packs."""
+    """Create, check and list libraries, and move them to other model packs."""
 
 
 @library.command()
@@ -42,6 +43,33 @@ def move(settings: Settings, app_id: int, service: str, pack: str) -> None:
     with Office(settings) as office:
         chosen = office.move_library(app_id, service, pack)
     click.echo(f"the running server, or the next one that runs, moves it to {chosen}")
+
+
+@library.command()
+@click.argument("app_id", type=int)
+@click.argument("service", type=click.Choice(list(SERVICES)))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@command
+def check(settings: Settings, app_id: int, service: str, as_json: bool) -> None:
+    """Read every picture file of APP_ID's library for SERVICE and name those that are damaged.
+
+    Searches need no files; the console, a move to another model pack and `library check` do. The
+    exit status is 1 where some are damaged: restore them, or delete and add those pictures again.
+    """
+    count = 0
+    with Office(settings) as office:
+        for item, found in office.check_pictures(app_id, service):
+            count += 1
+            facts = {"id": item.key, "cont_sign": str(item.sign), "brief": item.brief}
+            if as_json:
+                click.echo(json.dumps(facts | {"found": found}, ensure_ascii=False))
+            else:
+                click.echo(f"{item.sign}  {item.brief}: {found}")
+        size = office.registry.get(app_id, service).size
+    if not as_json:
+        click.echo(f"{size:,} pictures, {count:,} damaged")
+    if count:
+        sys.exit(1)
 
 
 @library.command("list")

@@ -1,7 +1,6 @@
 """One library: adding, finding, changing and deleting its pictures."""
 
 import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from tusou.library.sieve import Sieve
 from tusou.services import Service
 from tusou.stages import timed
 from tusou.storage.blobs import THUMBNAIL, Blobs, new_name
+from tusou.storage.database import PatientLock
 from tusou.storage.items import Items, NewItem
 from tusou.storage.moves import NextVectors
 from tusou.types import (
@@ -63,7 +63,7 @@ class Library:
         self.service = service
         self._items = items
         self._tools = tools
-        self._changes = threading.Lock()
+        self._changes = PatientLock()
         self._move: Move | None = None
         self._rebuilding: set[int] | None = None
         """Numbers of what changes while another index is being made."""

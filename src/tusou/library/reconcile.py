@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tusou.library.feedback import feedback_blobs
 from tusou.storage.blobs import Blobs
 from tusou.storage.database import Database
-from tusou.storage.items import blob_names
+from tusou.storage.items import blob_names, first_app
 
 _log = logging.getLogger(__name__)
 
@@ -16,9 +16,16 @@ _GRACE_SECONDS = 3600.0
 
 
 def sweep(database: Database, blobs: Blobs, grace: float = _GRACE_SECONDS) -> int:
-    """Delete files without a row that are older than `grace` seconds; returns how many."""
+    """Delete files without a row that are older than `grace` seconds; returns how many.
+
+    Files from before the first application stay: a crash under this database cannot have left them,
+    so they are those of a database that is not at its place.
+    """
+    begun = first_app(database)
+    if begun is None:
+        return 0
     # Names are listed before rows: a file whose row comes in between is known by its row.
-    old = list(_older(blobs.names(), time.time() - grace))
+    old = list(_written(blobs.names(), begun, time.time() - grace))
     if not old:
         return 0
     known = blob_names(database) | set(feedback_blobs(database))
@@ -30,5 +37,5 @@ def sweep(database: Database, blobs: Blobs, grace: float = _GRACE_SECONDS) -> in
     return len(orphans)
 
 
-def _older(names: Iterable[tuple[str, float]], than: float) -> Iterable[str]:
-    return (name for name, written in names if written < than)
+def _written(names: Iterable[tuple[str, float]], since: float, before: float) -> Iterable[str]:
+    return (name for name, written in names if since <= written < before)

@@ -11,7 +11,8 @@ from tusou.errors import Problem, TusouError
 
 THUMBNAIL = ".thumb"
 """What the name of a picture's thumbnail has after the picture's own."""
-_NAME = re.compile(r"[0-9a-f]{32}(\.[a-z]+)?")
+# The second tail is that of a write which a crash cut off: listed, and so to be deleted.
+_NAME = re.compile(r"[0-9a-f]{32}(\.[a-z]+)?(\.\d+\.part)?")
 
 
 def new_name() -> str:
@@ -35,6 +36,7 @@ class Blobs(Protocol):
 
         Raises:
             KeyError: there is none of that name.
+            TusouError: UNAVAILABLE, the store cannot tell it now.
         """
         ...
 
@@ -75,6 +77,8 @@ class FolderBlobs:
             return self._path(name).read_bytes()
         except FileNotFoundError:
             raise KeyError(name) from None
+        except OSError as error:  # a disk that is breaking
+            raise TusouError(Problem.UNAVAILABLE, "the picture store did not answer") from error
 
     def delete(self, name: str) -> None:
         """Remove a blob; nothing happens where there is none."""

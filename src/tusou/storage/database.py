@@ -58,7 +58,7 @@ class Database:
             url, pool_pre_ping=not self._sqlite, hide_parameters=True, **options
         )
         # SQLite has one writer at a time; waiting here is fair and cheap, waiting there is polling.
-        self._writer = threading.Lock() if self._sqlite else _NoLock()
+        self._writer = PatientLock() if self._sqlite else _NoLock()
         if self._sqlite:
             _prepare_sqlite(self.engine)
 
@@ -164,6 +164,25 @@ def add_up(
         ),
         rows,
     )
+
+
+class PatientLock:
+    """Lets one thread change something at a time; the others wait, but not for ever.
+
+    While another process holds the database, each writer waits as long as SQLite does. One after
+    the other, a few of them would keep every thread of the server for minutes.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        """Wait; raises TusouError, UNAVAILABLE, where that takes too long."""
+        if not self._lock.acquire(timeout=_BUSY_SECONDS):
+            raise TusouError(Problem.UNAVAILABLE, "the database did not answer")
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 class _NoLock:

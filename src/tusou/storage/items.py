@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tusou.errors import Problem, TusouError
 from tusou.storage.database import Also, Database
-from tusou.storage.tables import items, keypoints, libraries, vectors, words
+from tusou.storage.tables import apps, items, keypoints, libraries, vectors, words
 from tusou.types import Classes, ContSign, Keys, Vector, Vectors, Words
 
 _SCAN_ROWS = 20_000
@@ -455,6 +455,13 @@ def blob_names(database: Database) -> set[str]:
     """The blobs that pictures of any library refer to."""
     with database.read() as connection:
         return set(connection.scalars(select(items.c.blob).where(items.c.blob != "")))
+
+
+def first_app(database: Database) -> int | None:
+    """When the first application was made, whose pictures are the oldest there can be."""
+    with database.read() as connection:
+        first: int | None = connection.scalar(select(func.min(apps.c.created)))
+    return first
 
 
 def count(database: Database, library_id: int) -> int:
