@@ -1,10 +1,38 @@
 """Fixtures that several folders of tests use."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from support import engines
+from support.postgres import Postgres, postgres
 from support.server import Caller, Server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """PostgreSQL, started when the first test asks for it."""
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture(params=engines.DATABASES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of each kind that is tested here; its tables may be there already or not."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'tusou.db'}"
+    server: Postgres = request.getfixturevalue("postgres_server")
+    return server.new()
+
+
+@pytest.fixture(params=engines.DATABASES)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Likewise, without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'tusou.db'}"
+    server: Postgres = request.getfixturevalue("postgres_server")
+    return server.empty()
 
 
 @pytest.fixture(scope="session")

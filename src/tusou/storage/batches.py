@@ -153,13 +153,16 @@ class Batches:
     def release(self, library_id: int) -> bool:
         """Delete the row of an empty library and all that is said of it; False: it has pictures."""
         with self._database.write() as connection:
-            if connection.scalar(select(items.c.id).where(items.c.library_id == library_id)):
-                return False
+            # Held first: a picture that is being added is there when this goes on.
             row = connection.execute(
-                select(libraries).where(libraries.c.id == library_id)
+                select(libraries).where(libraries.c.id == library_id).with_for_update()
             ).one_or_none()
             if row is None:
                 return True
+            if connection.scalar(
+                select(items.c.id).where(items.c.library_id == library_id).limit(1)
+            ):
+                return False
             for table in (moves, batches):
                 connection.execute(delete(table).where(table.c.library_id == library_id))
             connection.execute(

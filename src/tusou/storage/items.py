@@ -222,6 +222,7 @@ class Items:
         """
         numbers = [int(sign) for sign in signs]
         with self._database.write() as connection:
+            self._hold(connection)
             rows = connection.execute(
                 select(items.c.id, items.c.blob).where(
                     items.c.library_id == self._library_id, items.c.sign.in_(numbers)
@@ -283,6 +284,7 @@ class Items:
                 values[name] = value
         mine = items.c.library_id == self._library_id, items.c.sign.in_(list(map(int, signs)))
         with self._database.write() as connection:
+            self._hold(connection)
             changed = connection.execute(
                 update(items)
                 .where(*mine)
@@ -312,10 +314,8 @@ class Items:
             .join(items, items.c.id == vectors.c.item_id)
             .where(vectors.c.library_id == self._library_id, vectors.c.pack == pack)
         )
-        with self._database.read() as connection:
-            result = connection.execution_options(yield_per=_SCAN_ROWS).execute(query)
-            for rows in result.partitions():
-                yield vector_rows(rows)
+        for rows in self._database.stream(query, _SCAN_ROWS):
+            yield vector_rows(rows)
 
     def scan_words(self) -> Iterator[tuple[Keys, list[Words], Classes]]:
         """All numbers, words and classes, in portions and in one consistent view."""
@@ -324,15 +324,13 @@ class Items:
             .join(items, items.c.id == words.c.item_id)
             .where(words.c.library_id == self._library_id)
         )
-        with self._database.read() as connection:
-            result = connection.execution_options(yield_per=_SCAN_ROWS).execute(query)
-            for rows in result.partitions():
-                keys, data, first, second = zip(*rows, strict=True)
-                yield (
-                    np.array(keys, np.int64),
-                    list(map(_words, data)),
-                    np.array([first, second], np.uint16).T,
-                )
+        for rows in self._database.stream(query, _SCAN_ROWS):
+            keys, data, first, second = zip(*rows, strict=True)
+            yield (
+                np.array(keys, np.int64),
+                list(map(_words, data)),
+                np.array([first, second], np.uint16).T,
+            )
 
     def without_words(self, limit: int) -> dict[int, bytes]:
         """Packed keypoints of up to `limit` pictures that an older version left without words."""
@@ -350,6 +348,15 @@ class Items:
         """Store words of pictures that had none."""
         with self._database.write() as connection:
             connection.execute(insert(words), self._word_rows(found.items()))
+
+    def _hold(self, connection: Connection) -> None:
+        """Keep others from adding to or deleting from the library until the transaction ends.
+
+        An add takes the library's row first, too: all take locks in one order, so none wait in a
+        ring, and no two delete a picture both.
+        """
+        row = select(libraries.c.id).where(libraries.c.id == self._library_id)
+        connection.execute(row.with_for_update())
 
     def _vector_rows(self, key: int, found: Mapping[str, Vector]) -> list[dict[str, object]]:
         return [
