@@ -7,6 +7,7 @@ import pytest
 
 from support import engines
 from support.postgres import Postgres, postgres
+from support.s3 import new_bucket, s3
 from support.server import Caller, Server
 
 
@@ -50,6 +51,19 @@ def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(data, {"TUSOU_FETCH_ALLOW": "127.0.0.0/8"})
     yield running
     assert running.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The address of moto's S3, started when the first test asks for it."""
+    with s3() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str) -> dict[str, str]:
+    """A new bucket: the variables by which a server finds it."""
+    return new_bucket(s3_endpoint)
 
 
 @pytest.fixture

@@ -39,6 +39,9 @@ MAY_IMPORT = {
 # A foreign library lives in the modules named here and nowhere else.
 OWNERS = {
     "faiss": ("index.",),
+    "pymilvus": ("index.milvus",),
+    "boto3": ("storage.s3",),
+    "botocore": ("storage.s3",),
     "onnxruntime": ("vision.session",),
     "cv2": ("vision.",),
     "PIL": ("images.",),

@@ -309,9 +309,9 @@ def _libraries(settings: Settings, subject: Words) -> Finding:
 def blobs(settings: Settings) -> Iterator[Finding]:
     """Whether pictures can be kept."""
     subject = Words("pictures", "图片存储")
-    folder = settings.data / "blobs"
-    if not folder.exists():
-        there = machine.existing(settings.data)
+    folder = settings.blobs if "://" in settings.blobs else settings.blobs_folder
+    if isinstance(folder, Path) and not folder.exists():
+        there = machine.existing(folder)
         if os.access(there, os.W_OK | os.X_OK):
             found = Words(
                 f"the server makes {folder} at its start", f"服务启动时会自动创建 {folder}"

@@ -4,7 +4,7 @@ import fcntl
 import logging
 import threading
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, Self
@@ -28,7 +28,7 @@ from tusou.accounts.users import User, Users
 from tusou.errors import Problem, TusouError
 from tusou.services import SERVICES, Service
 from tusou.settings import Settings
-from tusou.storage.blobs import FolderBlobs, new_name
+from tusou.storage.blobs import Blobs, FolderBlobs, new_name
 from tusou.storage.capacity import CapacityRequests
 from tusou.storage.capacity import Request as Request  # for those who show them
 from tusou.storage.database import Also, Database
@@ -267,7 +267,8 @@ class Runtime(Office):
                 redis=settings.redis,
                 paid_qps=self.billing.standing.qps,
             )
-            self.blobs = FolderBlobs(settings.data / "blobs")
+            self.blobs = open_blobs(settings)
+            undo.callback(self.blobs.close)
             # Requests are what runs in parallel here. NumPy's small products, shared out among
             # threads that spin while they wait, cost a search four times its processor time.
             undo.enter_context(threadpool_limits(1, "blas"))
@@ -378,13 +379,39 @@ def check_blobs(settings: Settings) -> None:
     Raises:
         TusouError: UNAVAILABLE; OSError or RuntimeError: what was wrong.
     """
-    blobs, name, data = FolderBlobs(settings.data / "blobs"), new_name(), b"tusou doctor"
-    blobs.put(name, data)
+    blobs, name, data = open_blobs(settings), new_name(), b"tusou doctor"
+    with closing(blobs):
+        blobs.put(name, data)
+        try:
+            if blobs.get(name) != data:
+                raise RuntimeError("what was read is not what was written")
+        finally:
+            blobs.delete(name)
+
+
+def open_blobs(settings: Settings) -> Blobs:
+    """The store of pictures that the settings name.
+
+    Raises:
+        RuntimeError: its package is not installed, or the setting names no store.
+    """
+    scheme, found, rest = settings.blobs.partition("://")
+    if not found:
+        return FolderBlobs(settings.blobs_folder)
+    bucket, _, prefix = rest.partition("/")
+    if scheme != "s3" or not bucket:
+        raise RuntimeError("the blobs setting must be a folder or s3://BUCKET/PREFIX")
     try:
-        if blobs.get(name) != data:
-            raise RuntimeError("what was read is not what was written")
-    finally:
-        blobs.delete(name)
+        from tusou.storage.s3 import S3Blobs
+    except ModuleNotFoundError as error:
+        raise _lacks("blobs", error) from None
+    return S3Blobs(bucket, f"{prefix.rstrip('/')}/" if prefix else "", settings.s3_endpoint)
+
+
+def _lacks(setting: str, error: ModuleNotFoundError) -> RuntimeError:
+    return RuntimeError(
+        f"the {setting} setting needs the package {error.name}: pip install 'tusou[cluster]'"
+    )
 
 
 def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":

@@ -7,3 +7,4 @@ CLUSTER: Final = bool(os.environ.get("TUSOU_TEST_CLUSTER"))
 """`make test-cluster` says so; the ordinary suite starts no database server."""
 
 DATABASES: Final = ["sqlite", "postgresql"] if CLUSTER else ["sqlite"]
+BLOBS: Final = ["folder", "s3"] if CLUSTER else ["folder"]

@@ -89,8 +89,11 @@ class Library:
             self._insert(
                 _new_item(picture, features, seen, brief, classes, blob), picture, features
             )
-        except BaseException:
-            self._discard(blob)
+        except BaseException as error:
+            # Where the database fell silent, the row may be there and need its file; if it is not,
+            # the file is swept up with what crashes leave.
+            if not (isinstance(error, TusouError) and error.problem is Problem.UNAVAILABLE):
+                self._discard(blob)
             raise
         return picture.sign
 
@@ -312,7 +315,7 @@ class Library:
         if not blob:
             return
         for name in (blob, blob + THUMBNAIL):
-            with suppress(OSError):  # what stays behind is swept up at the next start
+            with suppress(OSError, TusouError):  # what stays behind is swept up at the next start
                 self._tools.blobs.delete(name)
 
 

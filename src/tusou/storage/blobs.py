@@ -1,4 +1,4 @@
-"""Picture files: whole or not there, in a folder."""
+"""Picture files: whole or not there; what every store of them keeps to, and the one in a folder."""
 
 import os
 import re
@@ -17,8 +17,14 @@ def new_name() -> str:
     return uuid.uuid4().hex
 
 
+def check_name(name: str) -> None:
+    """Refuse what `new_name` never made, with KeyError: it could lead out of the store."""
+    if _NAME.fullmatch(name) is None:
+        raise KeyError(name)
+
+
 class Blobs(Protocol):
-    """Named byte strings, written once."""
+    """Named byte strings, written once. A store that does not answer raises UNAVAILABLE."""
 
     def put(self, name: str, data: bytes) -> None:
         """Keep `data`; on disk when this returns, never there in part.
@@ -44,6 +50,10 @@ class Blobs(Protocol):
         """All names, each with the time it was written (UTC seconds since 1970)."""
         ...
 
+    def close(self) -> None:
+        """Close what is open."""
+        ...
+
 
 class FolderBlobs:
     """Blobs in a folder, spread over 256 subfolders."""
@@ -53,8 +63,7 @@ class FolderBlobs:
         folder.mkdir(parents=True, exist_ok=True)
 
     def _path(self, name: str) -> Path:
-        if _NAME.fullmatch(name) is None:
-            raise KeyError(name)
+        check_name(name)
         return self._folder / name[:2] / name
 
     def put(self, name: str, data: bytes) -> None:
@@ -86,6 +95,9 @@ class FolderBlobs:
                     yield path.name, path.stat().st_mtime
                 except FileNotFoundError:  # deleted meanwhile
                     continue
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def _write_beside(path: Path, data: bytes) -> None:
