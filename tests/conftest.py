@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from support import engines
+from support.milvus import milvus, milvus_lite
 from support.postgres import Postgres, postgres
 from support.s3 import new_bucket, s3
 from support.server import Caller, Server
@@ -51,6 +52,20 @@ def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(data, {"TUSOU_FETCH_ALLOW": "127.0.0.0/8"})
     yield running
     assert running.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def milvus_address() -> Iterator[str]:
+    """Milvus 2.3.5, started when the first test asks for it."""
+    with milvus() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def milvus_lite_address() -> Iterator[str]:
+    """Milvus Lite, likewise."""
+    with milvus_lite() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,11 @@ MAY_IMPORT = {
     "storage": LEAVES,
     "accounts": LEAVES | {"storage"},
     "library": LEAVES | {"images", "vision", "index", "storage"},
-    "runtime": LEAVES | {"images", "vision", "index", "storage", "accounts", "library"},
+    "duty": {"errors", "storage"},
+    # Names the concrete engines, and so loads what only they need.
+    "backends": LEAVES | {"vision", "index", "storage", "library"},
+    "runtime": LEAVES
+    | {"images", "vision", "index", "storage", "accounts", "library", "backends", "duty"},
     # The client needs what both sides know, and reads pictures' headers by the server's own rules;
     # of `images` only what needs no foreign library (tests/client says so).
     "client": {"errors", "services", "images"},

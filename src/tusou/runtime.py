@@ -4,7 +4,8 @@ import fcntl
 import logging
 import threading
 import time
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, Self
@@ -25,10 +26,11 @@ from tusou.accounts.ticker import Ticker
 from tusou.accounts.tokens import Tokens
 from tusou.accounts.usage import Usage
 from tusou.accounts.users import User, Users
+from tusou.duty import Duty
 from tusou.errors import Problem, TusouError
 from tusou.services import SERVICES, Service
 from tusou.settings import Settings
-from tusou.storage.blobs import Blobs, FolderBlobs, new_name
+from tusou.storage.blobs import new_name
 from tusou.storage.capacity import CapacityRequests
 from tusou.storage.capacity import Request as Request  # for those who show them
 from tusou.storage.database import Also, Database
@@ -46,6 +48,7 @@ _log = logging.getLogger(__name__)
 _MOVE_SECONDS = 1.0  # how often the server looks whether a library is to be moved
 _BULK_SECONDS = 0.5  # how often the server looks whether many pictures are to be changed
 _STRIKE_SECONDS = 1.0  # how often the server looks whether an hour has ended
+_FOLLOW_SECONDS = 2.0  # how often, and how long after, it makes up for others that were killed
 
 
 class Standing(NamedTuple):
@@ -158,6 +161,11 @@ class Office:
             TusouError: NO_LIBRARY.
             ValueError: there is no such pack, the library has it, or pictures have no original.
         """
+        if self.settings.milvus:
+            raise ValueError(
+                "a library in Milvus cannot be moved to another model pack yet; make a library "
+                "with that pack and add its pictures there"
+            )
         row, chosen = self.registry.get(app_id, service), self.shelf.find(pack).id
         note = self.audit.noting("library.move", app_id, service=service, pack=chosen)
         self.moves.start(row.id, chosen, note)
@@ -239,22 +247,23 @@ class Runtime(Office):
         # Here and not above: administration must not wait for models to load.
         from threadpoolctl import threadpool_limits
 
+        from tusou.backends import open_blobs, open_indexing
         from tusou.images.fetch import Fetcher
-        from tusou.index.inverted import InvertedIndex
         from tusou.library.bulk import Bulk
         from tusou.library.catalogue import Catalogue
         from tusou.library.feedback import Feedback
         from tusou.library.library import Tools
         from tusou.library.models import Models
         from tusou.library.mover import Mover
-        from tusou.vision import words
         from tusou.vision.session import providers
 
         with ExitStack() as undo:
             settings.data.mkdir(parents=True, exist_ok=True)
-            self._lock_file = undo.enter_context(_sole_server(settings))
+            if not settings.is_shared:
+                undo.enter_context(_sole_server(settings))
             super().__init__(settings)
             undo.callback(super().close)
+            undo.enter_context(_among_servers(self.database, settings))
             undo.callback(self.usage.close)
             self._clock: Ticker | None = None
             undo.callback(self._stop_clock)
@@ -278,6 +287,7 @@ class Runtime(Office):
                 self.shelf.find(settings.pack)
             self.models = Models(partial(_open, self.shelf, settings))
             undo.callback(self.models.close)
+            indexing = open_indexing(settings, self.database)
             fetcher = Fetcher(allowed_networks=settings.fetch_allow, seconds=settings.fetch_seconds)
             undo.callback(fetcher.close)
             self.catalogue = Catalogue(
@@ -287,16 +297,20 @@ class Runtime(Office):
                     fetcher=fetcher,
                     blobs=self.blobs,
                     store_originals=settings.store_originals,
-                    make_words=lambda: InvertedIndex(words.COUNT, words.affinities()),
+                    indexing=indexing,
                 ),
             )
             undo.callback(self.catalogue.close)
-            self.bulk = Bulk(self.database, self.catalogue)
+            self._duty: Duty | None = None
+            undo.callback(self._leave_duty)
+            self.bulk = Bulk(self.database, self.catalogue, self._has_duty)
             self._bulk_ticker: Ticker | None = None
             undo.callback(self._stop_bulk)
             self._mover = Mover(self.database, self.catalogue, self.models, self.blobs)
             self._moving: Ticker | None = None
             undo.callback(self._stop_moving)
+            self._following: Ticker | None = None
+            undo.callback(self._stop_following)
             self.feedback = Feedback(self.database, self.blobs)
             self.ready = threading.Event()
             self._loader: threading.Thread | None = None
@@ -313,9 +327,13 @@ class Runtime(Office):
         """Load all libraries in the background, once; `ready` is set when that is done."""
         if self._loader is None:
             self.usage.start()
-            self._clock = Ticker("tusou-billing", _STRIKE_SECONDS, self.billing.strike)
-            self._moving = Ticker("tusou-move", _MOVE_SECONDS, self._mover.run)
-            self._bulk_ticker = Ticker("tusou-bulk", _BULK_SECONDS, self.bulk.run)
+            self._duty = duty = Duty(self.database)
+            mine = duty.when_mine
+            self._clock = Ticker("tusou-billing", _STRIKE_SECONDS, mine(self.billing.strike))
+            self._moving = Ticker("tusou-move", _MOVE_SECONDS, mine(self._mover.run))
+            self._bulk_ticker = Ticker("tusou-bulk", _BULK_SECONDS, mine(self.bulk.run))
+            follow = partial(self.catalogue.follow, _FOLLOW_SECONDS)
+            self._following = Ticker("tusou-follow", _FOLLOW_SECONDS, mine(follow))
             self._loader = threading.Thread(target=self._load, name="tusou-load", daemon=True)
             self._loader.start()
 
@@ -337,6 +355,17 @@ class Runtime(Office):
         if self._bulk_ticker is not None:
             self._bulk_ticker.close()
 
+    def _stop_following(self) -> None:
+        if self._following is not None:
+            self._following.close()
+
+    def _has_duty(self) -> bool:
+        return self._duty is not None and self._duty.is_mine()
+
+    def _leave_duty(self) -> None:
+        if self._duty is not None:
+            self._duty.close()
+
     def _load(self) -> None:
         from tusou.library.reconcile import sweep
 
@@ -346,7 +375,8 @@ class Runtime(Office):
             _log.exception("not every library could be loaded; those are tried again when asked")
         self.ready.set()
         with suppress(Exception):  # tidying only; the next start tries again
-            sweep(self.database, self.blobs)
+            if self._has_duty():
+                sweep(self.database, self.blobs)
 
 
 def check_models(settings: Settings) -> list[str]:
@@ -379,6 +409,8 @@ def check_blobs(settings: Settings) -> None:
     Raises:
         TusouError: UNAVAILABLE; OSError or RuntimeError: what was wrong.
     """
+    from tusou.backends import open_blobs
+
     blobs, name, data = open_blobs(settings), new_name(), b"tusou doctor"
     with closing(blobs):
         blobs.put(name, data)
@@ -387,31 +419,6 @@ def check_blobs(settings: Settings) -> None:
                 raise RuntimeError("what was read is not what was written")
         finally:
             blobs.delete(name)
-
-
-def open_blobs(settings: Settings) -> Blobs:
-    """The store of pictures that the settings name.
-
-    Raises:
-        RuntimeError: its package is not installed, or the setting names no store.
-    """
-    scheme, found, rest = settings.blobs.partition("://")
-    if not found:
-        return FolderBlobs(settings.blobs_folder)
-    bucket, _, prefix = rest.partition("/")
-    if scheme != "s3" or not bucket:
-        raise RuntimeError("the blobs setting must be a folder or s3://BUCKET/PREFIX")
-    try:
-        from tusou.storage.s3 import S3Blobs
-    except ModuleNotFoundError as error:
-        raise _lacks("blobs", error) from None
-    return S3Blobs(bucket, f"{prefix.rstrip('/')}/" if prefix else "", settings.s3_endpoint)
-
-
-def _lacks(setting: str, error: ModuleNotFoundError) -> RuntimeError:
-    return RuntimeError(
-        f"the {setting} setting needs the package {error.name}: pip install 'tusou[cluster]'"
-    )
 
 
 def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
@@ -453,6 +460,7 @@ def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
         undo.callback(pages.close)
         return Model(
             pack=found.id,
+            dimension=embedder.dimension,
             pipelines={
                 "embedding": EmbeddingPipeline(embedder),
                 "subjects": SubjectPipeline(embedder, finder, settings.most_subjects or None),
@@ -474,6 +482,22 @@ def is_served(settings: Settings) -> bool:
     except OSError:
         return False
     return False
+
+
+@contextmanager
+def _among_servers(database: Database, settings: Settings) -> Iterator[None]:
+    """Be one of several on the database, or the only one: indexes of its own miss others' changes.
+
+    Raises:
+        RuntimeError: others are there that this one cannot share with.
+    """
+    with database.owning("server", shared=settings.is_shared) as there:
+        if there is None:
+            raise RuntimeError(
+                "another tusou server is running on this database, and they cannot share it unless "
+                "all find pictures in one Milvus; see docs/scaling.md"
+            )
+        yield
 
 
 def _sole_server(settings: Settings) -> IO[str]:

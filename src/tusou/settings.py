@@ -349,6 +349,11 @@ class Settings:
         return self.packs or self.data / "packs"
 
     @property
+    def is_shared(self) -> bool:
+        """Whether several servers may work on the same libraries."""
+        return bool(self.milvus) and not self.database_url.startswith("sqlite")
+
+    @property
     def blobs_folder(self) -> Path:
         """The folder of pictures, the default filled in; of no meaning for a store elsewhere."""
         return Path(self.blobs) if self.blobs else self.data / "blobs"

@@ -35,11 +35,11 @@ def test_migrations_make_the_tables_that_the_code_uses(empty_url: str) -> None:
     database.migrate()
     found = inspect(database.engine)
     assert set(found.get_table_names()) == {*metadata.tables, "alembic_version"}
-    for name, table in metadata.tables.items():
+    for name, wanted in metadata.tables.items():
         columns = {(c["name"], c["nullable"]) for c in found.get_columns(name)}
-        assert columns == {(c.name, bool(c.nullable)) for c in table.columns}
+        assert columns == {(c.name, bool(c.nullable)) for c in wanted.columns}
         made = [index for index in found.get_indexes(name) if "duplicates_constraint" not in index]
-        assert {index["name"] for index in made} == {index.name for index in table.indexes}
+        assert {index["name"] for index in made} == {index.name for index in wanted.indexes}
     database.close()
 
 

@@ -8,3 +8,4 @@ CLUSTER: Final = bool(os.environ.get("TUSOU_TEST_CLUSTER"))
 
 DATABASES: Final = ["sqlite", "postgresql"] if CLUSTER else ["sqlite"]
 BLOBS: Final = ["folder", "s3"] if CLUSTER else ["folder"]
+INDEXES: Final = ["embedded", "milvus"] if CLUSTER else ["embedded"]

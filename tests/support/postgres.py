@@ -25,7 +25,8 @@ class Postgres:
         self._folder = folder
         self._made = 0
         self.port = free_port()
-        self._run("initdb", "--auth=trust", "--username=tusou", "--encoding=UTF8", "--locale=C", "-D")
+        options = "--auth=trust", "--username=tusou", "--encoding=UTF8", "--locale=C"
+        self._run("initdb", *options, "-D")
         self.start()
         self._create(_TEMPLATE, "template0")
         database = Database(self.url(_TEMPLATE))

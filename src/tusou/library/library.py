@@ -5,20 +5,20 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from tusou.errors import Problem, TusouError
 from tusou.images.decode import decode, thumbnail
 from tusou.images.fetch import Fetcher
-from tusou.index.base import WordIndex
 from tusou.library.indexes import Indexes
 from tusou.library.models import Model, View
 from tusou.library.moving import Move
 from tusou.library.pipelines import Ranked
 from tusou.services import Service
 from tusou.storage.blobs import Blobs, new_name
-from tusou.storage.items import Items, NewItem
+from tusou.storage.items import Items, Mark, NewItem
 from tusou.storage.moves import NextVectors
 from tusou.types import (
     ClassFilter,
@@ -39,6 +39,19 @@ _log = logging.getLogger(__name__)
 THUMBNAIL = ".thumb"
 
 
+class Indexing(Protocol):
+    """Where the indexes of libraries are."""
+
+    shared: bool
+    """Other servers change them, too."""
+    mark: Mark
+    """Is told what each transaction changes."""
+
+    def open(self, library_id: int, model: Model, by_words: bool) -> Indexes:
+        """The indexes of a library by a model pack, to be loaded."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What all libraries of a server share."""
@@ -46,7 +59,7 @@ class Tools:
     fetcher: Fetcher
     blobs: Blobs
     store_originals: bool
-    make_words: Callable[[], WordIndex]
+    indexing: Indexing
 
 
 class Library:
@@ -223,6 +236,10 @@ class Library:
             if not move.in_doubt:
                 self._move = None
 
+    def catch_up(self, older: float) -> None:
+        """Bring the index after changes that other servers left undone for `older` seconds."""
+        self._view.indexes.catch_up(older)
+
     def close(self) -> None:
         """Stop the index's background work."""
         self._view.indexes.close()
@@ -243,8 +260,7 @@ class Library:
 
     def _load(self, model: Model) -> View:
         pipeline = model.pipelines[self.service.pipeline]
-        words = self._tools.make_words() if pipeline.by_words else None
-        indexes = Indexes(model.make_vectors(), words)
+        indexes = self._tools.indexing.open(self._items.library_id, model, pipeline.by_words)
         indexes.load(self._items, model.pack)
         return View(model, pipeline, indexes)
 
@@ -278,6 +294,8 @@ class Library:
             move.note(keys)
         try:
             change(self._view.indexes)
+        except TusouError:
+            raise  # an engine beside this process does not answer; the change is made up for later
         except Exception:
             _log.exception("the index could not follow a change and is loaded anew")
             stale, self._view = self._view, self._load(self._view.model)

@@ -10,7 +10,15 @@ from sqlalchemy import Row, delete, insert, select, update
 from tusou.errors import Problem, TusouError
 from tusou.storage.database import Also, Database
 from tusou.storage.listing import from_json, to_json
-from tusou.storage.tables import batches, capacity_requests, items, libraries, moves
+from tusou.storage.tables import (
+    batches,
+    capacity_requests,
+    index_times,
+    items,
+    libraries,
+    moves,
+    stale_items,
+)
 from tusou.types import Filter
 
 Act = Literal["delete", "reclass", "release"]
@@ -163,7 +171,7 @@ class Batches:
                 select(items.c.id).where(items.c.library_id == library_id).limit(1)
             ):
                 return False
-            for table in (moves, batches):
+            for table in (moves, batches, stale_items, index_times):
                 connection.execute(delete(table).where(table.c.library_id == library_id))
             connection.execute(
                 delete(capacity_requests).where(

@@ -74,8 +74,7 @@ class Database:
             self.engine = create_engine(parsed, pool_pre_ping=not self._sqlite, **options)
         except ModuleNotFoundError as error:
             raise ValueError(
-                f"the database setting needs the package {error.name}: "
-                "pip install 'tusou[cluster]'"
+                f"the database setting needs the package {error.name}: pip install 'tusou[cluster]'"
             ) from None
         if self.engine.driver == "pg8000":
             _prepare_pg8000(self.engine)
@@ -119,8 +118,10 @@ class Database:
                 yield portion
 
     @contextmanager
-    def owning(self, name: str) -> Iterator[Callable[[], bool] | None]:
+    def owning(self, name: str, shared: bool = False) -> Iterator[Callable[[], bool] | None]:
         """Own a name among all processes on this database while the block lasts.
+
+        Alone, or with all others that share it.
 
         Gives None where another process owns it; else a function that tells whether this one still
         does, for the database lets go of what a process owns when their connection breaks.
@@ -134,14 +135,15 @@ class Database:
             # tidied up.
             connection = connection.execution_options(isolation_level="AUTOCOMMIT")
             number = _lock_number(name)
-            if not connection.scalar(select(func.pg_try_advisory_lock(number))):
+            take = func.pg_try_advisory_lock_shared if shared else func.pg_try_advisory_lock
+            if not connection.scalar(select(take(number))):
                 yield None
                 return
             try:
                 yield lambda: _answers(connection)
             finally:
                 if _answers(connection):
-                    connection.execute(select(func.pg_advisory_unlock(number)))
+                    connection.execute(select(func.pg_advisory_unlock_all()))
                 else:
                     connection.invalidate()
 
@@ -255,7 +257,7 @@ def _lock_number(name: str) -> int:
 
 def _answers(connection: Connection) -> bool:
     try:
-        return connection.scalar(text("SELECT 1")) == 1
+        return bool(connection.scalar(text("SELECT 1")) == 1)
     except (SQLAlchemyError, ConnectionError):
         return False
 
@@ -333,7 +335,7 @@ def _prepare_pg8000(engine: Engine) -> None:
     def connect(connection: DBAPIConnection, _: object) -> None:
         # It writes a statement in pieces, and the last would wait for the server to confirm the
         # first: a transaction takes 5 ms instead of 1 (docs/decisions.md).
-        link: socket.socket = connection._usock  # type: ignore[attr-defined]
+        link: socket.socket = connection._usock
         if link.family != socket.AF_UNIX:
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 

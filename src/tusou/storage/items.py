@@ -141,12 +141,28 @@ class Registry:
             return [_library(row) for row in connection.execute(query)]
 
 
-class Items:
-    """The pictures of one library."""
+Mark = Callable[[Connection, int, Sequence[int]], None]
+"""Notes in a transaction that pictures of a library change in it."""
 
-    def __init__(self, database: Database, library_id: int) -> None:
+
+class Items:
+    """The pictures of one library.
+
+    Args:
+        database: Where they are.
+        library_id: Whose.
+        mark: Is told what each transaction changes that an index holds.
+    """
+
+    def __init__(self, database: Database, library_id: int, mark: Mark = lambda *_: None) -> None:
         self._database = database
         self._library_id = library_id
+        self._mark = mark
+
+    @property
+    def library_id(self) -> int:
+        """The library's number."""
+        return self._library_id
 
     def insert(self, item: NewItem) -> int:
         """Add a picture with its features in one transaction; returns its number.
@@ -193,6 +209,7 @@ class Items:
                     )
                 if item.words is not None:
                     connection.execute(insert(words), self._word_rows([(key, item.words)]))
+                self._mark(connection, self._library_id, [key])
         except IntegrityError as error:
             raise already_there(item.sign) from error
         return key
@@ -243,6 +260,7 @@ class Items:
                 .where(libraries.c.id == self._library_id)
                 .values(size=libraries.c.size - len(keys))
             )
+            self._mark(connection, self._library_id, keys)
         return [Removed(row.id, row.blob) for row in rows]
 
     def update(
@@ -268,6 +286,8 @@ class Items:
             ).one_or_none()
             if changed is None:
                 raise TusouError(Problem.ITEM_MISSING, str(sign))
+            if classes != (None, None):
+                self._mark(connection, self._library_id, [changed.id])
         return changed.id, (changed.class1, changed.class2)
 
     def reclass(
@@ -291,7 +311,9 @@ class Items:
                 .values(**values)
                 .returning(items.c.id, items.c.class1, items.c.class2)
             )
-            return {row.id: (row.class1, row.class2) for row in changed}
+            found = {row.id: (row.class1, row.class2) for row in changed}
+            self._mark(connection, self._library_id, list(found))
+        return found
 
     def found(self, keys: Sequence[int]) -> dict[int, Found]:
         """Signs and briefs by number; pictures deleted meanwhile are left out."""
@@ -328,7 +350,7 @@ class Items:
             keys, data, first, second = zip(*rows, strict=True)
             yield (
                 np.array(keys, np.int64),
-                list(map(_words, data)),
+                list(map(stored_words, data)),
                 np.array([first, second], np.uint16).T,
             )
 
@@ -404,7 +426,13 @@ def word_bytes(bag: Words) -> bytes:
     return bag.numbers.astype("<u2").tobytes() + bag.signatures.astype("<u4").tobytes()
 
 
-def _words(data: bytes) -> Words:
+def stored_vector(data: bytes) -> Vector:
+    """Undo `vector_bytes`."""
+    return np.frombuffer(data, "<f2").astype(np.float32)
+
+
+def stored_words(data: bytes) -> Words:
+    """Undo `word_bytes`."""
     count = len(data) // 6
     return Words(
         np.frombuffer(data, "<u2", count), np.frombuffer(data, "<u4", count, offset=2 * count)
