@@ -1,6 +1,7 @@
 """Fixtures that several folders of tests use."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from support import engines
 from support.milvus import milvus, milvus_lite
 from support.postgres import Postgres, postgres
+from support.redis import redis
 from support.s3 import new_bucket, s3
 from support.server import Caller, Server
 
@@ -38,9 +40,50 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests that need no settings of their own."""
-    running = Server(tmp_path_factory.mktemp("server") / "data")
+def redis_url() -> Iterator[str]:
+    """Redis, likewise."""
+    with redis() as url:
+        yield url
+
+
+@pytest.fixture
+def cluster(engines_of_a_cluster: Callable[[], dict[str, str]]) -> dict[str, str]:
+    """Engines of a cluster, with nothing in them yet: the variables of its servers."""
+    return engines_of_a_cluster()
+
+
+@pytest.fixture(scope="session")
+def engines_of_a_cluster(
+    postgres_server: Postgres,
+    s3_endpoint: str,
+    milvus_address: str,
+    milvus_lite_address: str,
+    redis_url: str,
+) -> Callable[[], dict[str, str]]:
+    """Makes a new database and bucket; libraries in one Milvus must not have the same numbers."""
+    made = count()
+
+    def make() -> dict[str, str]:
+        number = next(made)
+        return {
+            "TUSOU_DATABASE": postgres_server.new(first_library=1 + number * 1000),
+            "TUSOU_MILVUS": milvus_address,
+            "TUSOU_MILVUS_WORDS": milvus_lite_address,
+            "TUSOU_REDIS": f"{redis_url.removesuffix('/0')}/{number}",
+            **new_bucket(s3_endpoint),
+        }
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """One server for all tests that need no settings of their own; in `make test-cluster`, one
+    of a cluster."""
+    make = request.getfixturevalue("engines_of_a_cluster") if engines.CLUSTER else dict
+    running = Server(tmp_path_factory.mktemp("server") / "data", make())
     yield running
     assert running.stop() == 0
 

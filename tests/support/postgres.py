@@ -52,9 +52,20 @@ class Postgres:
         """The URL of a new database without tables."""
         return self._new("template0")
 
-    def new(self) -> str:
+    def new(self, first_library: int = 1) -> str:
         """The URL of a new database with empty tables."""
-        return self._new(_TEMPLATE)
+        url = self._new(_TEMPLATE)
+        if first_library > 1:
+            database = Database(url)
+            with database.write() as connection:
+                for table, number in (
+                    ("libraries", first_library),
+                    ("items", 1000 * first_library),
+                ):
+                    statement = f"ALTER SEQUENCE {table}_id_seq RESTART WITH {number}"
+                    connection.execute(text(statement))
+            database.close()
+        return url
 
     def _new(self, template: str) -> str:
         self._made += 1

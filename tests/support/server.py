@@ -67,6 +67,7 @@ class Server:
     ) -> None:
         """Start it; `trust` is the certificate that it is to show."""
         self.data = data
+        self.environ = dict(environ or {})
         self.log = data.with_suffix(".log")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -74,12 +75,12 @@ class Server:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**os.environ, **(environ or {})},
+                env={**os.environ, **self.environ},
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         self.address = line.partition("listening on ")[2].partition(" ")[0]
-        ports = (environ or {}).get("TUSOU_PRIVATE_PORTS", "")
+        ports = self.environ.get("TUSOU_PRIVATE_PORTS", "")
         self.private = dict(_private(self.process.stdout.readline()) for _ in ports.split(",") if _)
         """Addresses of private ports by what they serve."""
         self.http = httpx.Client(
@@ -109,7 +110,7 @@ class Server:
 
     def office(self) -> Office:
         """Administration beside the running server, as the command line does it."""
-        return Office(Settings.load({}, data=self.data))
+        return Office(Settings.load(self.environ, data=self.data))
 
     def caller(self, *services: str, libraries: bool = True) -> Caller:
         """A new application with libraries for some services, or for all."""

@@ -103,9 +103,8 @@ class Library:
                 _new_item(picture, features, seen, brief, classes, blob), picture, features
             )
         except BaseException as error:
-            # Where the database fell silent, the row may be there and need its file; if it is not,
-            # the file is swept up with what crashes leave.
-            if not (isinstance(error, TusouError) and error.problem is Problem.UNAVAILABLE):
+            silent = isinstance(error, TusouError) and error.problem is Problem.UNAVAILABLE
+            if not (silent and self._may_be_there(picture.sign)):
                 self._discard(blob)
             raise
         return picture.sign
@@ -277,6 +276,13 @@ class Library:
             features = replace(features, vector=vectors[self.pack])
             key = self._items.insert(replace(item, vectors=vectors))
             self._follow([key], lambda indexes: indexes.add(key, features, item.classes))
+
+    def _may_be_there(self, sign: ContSign) -> bool:
+        """Whether a row may refer to the file; if it does not, the file is swept up later."""
+        try:
+            return self._items.find(sign) is not None
+        except TusouError:
+            return True
 
     def _wanted(self, seen: Mapping[str, Vector], picture: Picture) -> dict[str, Vector]:
         """Vectors by the packs that count now; while it was seen, the library may have moved."""
