@@ -97,6 +97,20 @@ def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert running.stop() == 0
 
 
+@pytest.fixture
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Makes one more database: of PostgreSQL where there is one, else a file."""
+    made = count()
+
+    def make() -> str:
+        if not engines.CLUSTER:
+            return f"sqlite:///{tmp_path / f'more{next(made)}.db'}"
+        server: Postgres = request.getfixturevalue("postgres_server")
+        return server.new()
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def milvus_address() -> Iterator[str]:
     """Milvus 2.3.5, started when the first test asks for it."""

@@ -37,7 +37,9 @@ MAY_IMPORT = {
     # `serve` starts the web application, `eval` judges what libraries answer, `import` reads fields
     # as the web does; nothing else of the command line needs them.
     "cli": LEAVES
-    | {"runtime", "bundle", "doctor", "accounts", "library", "web", "client", "intake"},
+    | {"runtime", "bundle", "doctor", "accounts", "library", "web", "client", "intake"}
+    # `transfer` knows two stores and no server.
+    | {"backends", "storage"},
 }
 
 # A foreign library lives in the modules named here and nowhere else.

@@ -61,6 +61,7 @@ def _register() -> None:
     from tusou.cli.model import model
     from tusou.cli.package import package, qps
     from tusou.cli.serve import serve
+    from tusou.cli.transfer import transfer_
     from tusou.cli.user import user
 
     entries = (
@@ -70,6 +71,7 @@ def _register() -> None:
         app,
         library,
         import_,
+        transfer_,
         model,
         eval_,
         account,

@@ -3,9 +3,11 @@
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tusou.errors import Problem, TusouError
 
@@ -53,6 +55,44 @@ class Blobs(Protocol):
     def close(self) -> None:
         """Close what is open."""
         ...
+
+
+class Copied(NamedTuple):
+    """What came of copying a store."""
+
+    copied: int
+    there: int
+
+
+def copy(source: Blobs, target: Blobs, threads: int = 8) -> Copied:
+    """Copy what the target lacks, and read it there again: it must be the same.
+
+    Raises:
+        RuntimeError: the target gave other bytes back.
+    """
+    there = {name for name, _ in target.names()}
+
+    def one(name: str) -> bool:
+        try:
+            data = source.get(name)
+        except KeyError:  # deleted meanwhile, or a write that was never finished
+            return False
+        target.put(name, data)
+        if target.get(name) != data:
+            raise RuntimeError(f"the new store gives other bytes back than it got: {name}")
+        return True
+
+    lacking = (name for name, _ in source.names() if name not in there)
+    with ThreadPoolExecutor(threads) as pool:
+        return Copied(sum(map(sum, _in_portions(pool, one, lacking))), len(there))
+
+
+def _in_portions(
+    pool: ThreadPoolExecutor, job: Callable[[str], bool], names: Iterator[str]
+) -> Iterator[Iterator[bool]]:
+    """Do a job for many names, a thousand at a time: a list of all may not fit into memory."""
+    while portion := list(islice(names, 1000)):
+        yield pool.map(job, portion)
 
 
 class FolderBlobs:
