@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import httpx
 import pytest
-from sqlalchemy import func, select
 
 from support import pictures
 from support.server import Answer as Json
@@ -18,7 +17,6 @@ from support.server import Caller, Server
 from tusou.errors import Problem
 from tusou.images.decode import decode
 from tusou.services import SERVICES
-from tusou.storage.tables import stale_items
 
 pytestmark = pytest.mark.cluster
 
@@ -140,7 +138,7 @@ def test_no_acknowledged_change_is_lost_when_servers_are_killed(start: Start) ->
         servers[place] = start()
     for thread in threads:
         thread.join()
-    _settle(servers[0])
+    servers[0].wait_for_marks()
     _check(through(servers[0], first), servers[0], histories)
 
 
@@ -181,17 +179,6 @@ def _change(caller: Caller, draw: random.Random, history: History, number: int) 
 
 def _sign(number: int) -> str:
     return str(decode(picture(number), SERVICES["similar"]).sign)
-
-
-def _settle(server: Server) -> None:
-    """Wait until what killed servers left to do is done by another."""
-    with server.office() as office:
-        for _ in range(300):
-            with office.database.read() as connection:
-                if not connection.scalar(select(func.count()).select_from(stale_items)):
-                    return
-            time.sleep(0.1)
-    raise AssertionError("marks that nobody settles")
 
 
 def _check(caller: Caller, server: Server, histories: list[History]) -> None:

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import func, select
 
 from tusou.runtime import Office
 from tusou.services import SERVICES
 from tusou.settings import Settings
+from tusou.storage.tables import stale_items
 
 Answer = dict[str, Any]
 
@@ -129,6 +131,17 @@ class Server:
             "client_secret": secret_key,
         }
         return str(self.http.get("/oauth/2.0/token", params=query).json()["access_token"])
+
+    def wait_for_marks(self) -> None:
+        """Wait until a shared index has followed all that killed servers, or a move, left."""
+        with self.office() as office:
+            end = time.monotonic() + 60
+            while time.monotonic() < end:
+                with office.database.read() as connection:
+                    if not connection.scalar(select(func.count()).select_from(stale_items)):
+                        return
+                time.sleep(0.1)
+        raise AssertionError("marks that nobody settles")
 
     def log_lines(self) -> list[Answer]:
         """What the server has logged."""

@@ -1,0 +1,178 @@
+"""Searches through 1, 2 and 4 servers of a cluster against one embedded server, in one run.
+
+After `scripts/install cluster`: `PYTHONPATH=tests scripts/loopback .venv/bin/python
+benchmarks/cluster_search.py`.
+"""
+
+import argparse
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import numpy as np
+
+from support.milvus import milvus, milvus_lite
+from support.pictures import picture
+from support.postgres import postgres
+from support.redis import redis
+from support.s3 import new_bucket, s3
+from support.server import Caller, Server
+from tusou.index.base import VectorIndex
+from tusou.index.embedded import EmbeddedIndex
+from tusou.index.milvus import Milvus, OwnClock
+from tusou.storage import transfer
+from tusou.storage.database import Database
+from tusou.storage.items import Items
+from tusou.storage.stale import SharedClock
+from tusou.types import Vectors
+
+DIMENSION = 384
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=int, default=300, help="in the library that is searched")
+    parser.add_argument("--seconds", type=float, default=12, help="of searches, for each line")
+    parser.add_argument("--clients", type=int, default=4, help="that search at a time")
+    parser.add_argument("--vectors", type=int, default=100_000, help="for the index alone; 0: none")
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        data = folder / "data"
+        embedded = Server(data)
+        caller = embedded.caller("similar", "same_hq")
+        for number in range(options.pictures):
+            for service in ("similar", "same_hq"):
+                caller.call(service, "add", image=picture(number), brief=str(number))
+        print("service   servers              p50 ms  p95 ms  searches/s")
+        for service in ("similar", "same_hq"):
+            _load(f"{service:<8}  embedded, 1      ", [embedded], caller, service, options)
+        embedded.stop()
+        cluster = {
+            "TUSOU_DATABASE": stack.enter_context(postgres()).new(),
+            "TUSOU_MILVUS": stack.enter_context(milvus()),
+            "TUSOU_MILVUS_WORDS": stack.enter_context(milvus_lite()),
+            "TUSOU_REDIS": stack.enter_context(redis()),
+            **new_bucket(stack.enter_context(s3())),
+        }
+        with (
+            closing(Database(f"sqlite:///{data / 'tusou.db'}")) as source,
+            closing(Database(cluster["TUSOU_DATABASE"])) as target,
+        ):
+            list(transfer.equalize(source, target))
+        running: list[Server] = []
+        for count in (1, 2, 4):
+            while len(running) < count:
+                running.append(Server(data, cluster))
+            running[0].wait_for_marks()
+            for service in ("similar", "same_hq"):
+                name = f"{service:<8}  cluster, {count}       "
+                _load(name, running, caller, service, options)
+        _stages(running[0], caller)
+        for server in running:
+            server.stop()
+        if options.vectors:
+            _index_alone(cluster["TUSOU_MILVUS"], options.vectors)
+
+
+def _load(
+    name: str, servers: Sequence[Server], caller: Caller, service: str, options: argparse.Namespace
+) -> None:
+    took: list[float] = []
+    end = time.monotonic() + options.seconds
+    queries = [picture(number) for number in range(20)]
+
+    def search(client: int) -> None:
+        server = servers[client % len(servers)]
+        mine = Caller(server.http, caller.app_id, caller.api_key, caller.secret_key, caller.token)
+        turn = client
+        while time.monotonic() < end:
+            started = time.perf_counter()
+            answer = mine.call(service, "search", image=queries[turn % 20], rn=10)
+            took.append(time.perf_counter() - started)
+            assert answer["result"][0]["score"] == 1, answer
+            turn += 1
+
+    threads = [threading.Thread(target=search, args=(n,)) for n in range(options.clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    middle, high = np.percentile(took, [50, 95]) * 1000
+    print(f"{name} {middle:8.1f}{high:8.1f}{len(took) / options.seconds:10.1f}", flush=True)
+
+
+def _stages(server: Server, caller: Caller) -> None:
+    """What a search in a cluster does beside seeing the picture, each alone."""
+    with server.office() as office, closing(Milvus(server.environ["TUSOU_MILVUS"])) as engine:
+        row = office.registry.get(caller.app_id, "similar")
+        items = Items(office.database, row.id)
+        ((keys, vectors, _), *_rest) = items.scan(row.pack)
+        clock = SharedClock(office.database, row.id, "vectors")
+        index = engine.vectors(row.pack, vectors.shape[1], row.id, clock)
+        some = keys[:10].tolist()
+        steps: dict[str, Callable[[], object]] = {
+            "token and application (SQL)": lambda: office.tokens.holder(caller.token),
+            "library (SQL)": lambda: office.registry.get(caller.app_id, "similar"),
+            "time of the last write (SQL)": clock.read,
+            "vectors (Milvus, and the time)": lambda: index.search(vectors[0], 11),
+            "signs and briefs of ten (SQL)": lambda: items.found(some),
+            "local features of 60 (SQL)": lambda: items.local_features(keys[:60].tolist()),
+        }
+        print("\nstep                              p50 ms")
+        for name, step in steps.items():
+            print(f"{name:<32} {_median(step):7.2f}", flush=True)
+
+
+def _median(step: Callable[[], object], turns: int = 60) -> float:
+    took = []
+    for _ in range(turns):
+        started = time.perf_counter()
+        step()
+        took.append(time.perf_counter() - started)
+    return float(np.median(took)) * 1000
+
+
+def _index_alone(address: str, count: int) -> None:
+    """Fill both indexes with the same vectors, in clusters as embeddings are, and compare."""
+    draw = np.random.default_rng(1)
+    centres = draw.standard_normal((500, DIMENSION), dtype=np.float32)
+    rows = centres[draw.integers(0, 500, count)]
+    rows += 0.7 * draw.standard_normal(rows.shape, dtype=np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    queries = rows[:100] + 0.02 * draw.standard_normal((100, DIMENSION), dtype=np.float32)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    print(f"\n{count:,} vectors          rows/s   p50 ms  p95 ms  recall@300")
+    with closing(EmbeddedIndex(DIMENSION)) as embedded:
+        _try(f"{'embedded':<20}", embedded, rows, queries, embedded.settle)
+    with closing(Milvus(address)) as engine:
+        index = engine.vectors("bench@1", DIMENSION, 1, OwnClock())
+        _try(f"{'Milvus':<20}", index, rows, queries, lambda: time.sleep(20))
+
+
+def _try(
+    name: str, index: VectorIndex, rows: Vectors, queries: Vectors, settle: Callable[[], None]
+) -> None:
+    started = time.perf_counter()
+    for start in range(0, len(rows), 1000):
+        keys = np.arange(start, min(start + 1000, len(rows)))
+        index.add(keys, rows[keys], np.zeros((len(keys), 2), np.uint16))
+    rate = len(rows) / (time.perf_counter() - started)
+    settle()
+    took, found = [], 0
+    for query in queries:
+        started = time.perf_counter()
+        keys, _ = index.search(query, 300)
+        took.append(time.perf_counter() - started)
+        truth = np.argpartition(-(rows @ query), 300)[:300]
+        found += len(np.intersect1d(keys, truth))
+    middle, high = np.percentile(took, [50, 95]) * 1000
+    recall = found / 300 / len(queries)
+    print(f"{name} {rate:10,.0f} {middle:8.1f}{high:8.1f}{recall:10.3f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
