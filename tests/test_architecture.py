@@ -46,6 +46,7 @@ MAY_IMPORT = {
 OWNERS = {
     "faiss": ("index.",),
     "pymilvus": ("index.milvus",),
+    "grpc": ("index.milvus",),
     "boto3": ("storage.s3",),
     "botocore": ("storage.s3",),
     "onnxruntime": ("vision.session",),

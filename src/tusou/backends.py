@@ -1,5 +1,6 @@
 """From settings to engines: where pictures are kept, and where they are found."""
 
+from tusou.errors import TusouError
 from tusou.library.indexing import OwnIndexing, SharedIndexing
 from tusou.library.library import Indexing
 from tusou.settings import Settings
@@ -30,8 +31,7 @@ def open_indexing(settings: Settings, database: Database) -> Indexing:
     """The engine of indexes that the settings name; others are neither loaded nor needed.
 
     Raises:
-        RuntimeError: its package is not installed, or it cannot do what is needed.
-        TusouError: UNAVAILABLE, it does not answer.
+        RuntimeError: its package is not installed, it does not answer, or cannot do what is needed.
     """
     from tusou.vision import words
 
@@ -43,10 +43,13 @@ def open_indexing(settings: Settings, database: Database) -> Indexing:
         from tusou.index.milvus import Milvus
     except ModuleNotFoundError as error:
         raise _lacks("milvus", error) from None
-    dense = Milvus(settings.milvus, settings.milvus_token)
-    sparse = dense
-    if settings.milvus_words:
-        sparse = Milvus(settings.milvus_words, settings.milvus_token)
+    try:
+        dense = Milvus(settings.milvus, settings.milvus_token)
+        sparse = dense
+        if settings.milvus_words:
+            sparse = Milvus(settings.milvus_words, settings.milvus_token)
+    except TusouError as error:
+        raise RuntimeError("the Milvus of the milvus setting does not answer") from error
     if not sparse.has_sparse:
         raise RuntimeError(
             "the Milvus of the milvus setting has no sparse vectors, which same_hq and picturebook "

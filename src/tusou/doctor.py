@@ -19,7 +19,7 @@ from cryptography import x509
 
 from tusou import machine
 from tusou.errors import TusouError
-from tusou.runtime import Office, check_blobs, check_models, is_served
+from tusou.runtime import Office, check_blobs, check_indexing, check_models, is_served
 from tusou.settings import Settings
 from tusou.storage.database import Database
 
@@ -65,7 +65,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     strangers = list(owner(settings))
     yield from strangers
     # Whatever another user's process makes there, the server could not change.
-    for check in () if strangers else (database, blobs):
+    for check in () if strangers else (database, blobs, indexes):
         yield from check(settings)
     yield from clock(settings)
 
@@ -334,6 +334,23 @@ def blobs(settings: Settings) -> Iterator[Finding]:
         "请将数据目录的属主设为运行服务的用户，并确认磁盘不是只读",
     )
     yield Finding(subject, "problem", said, cure)
+
+
+def indexes(settings: Settings) -> Iterator[Finding]:
+    """Whether the engine of indexes can be used; nothing where they are in the server itself."""
+    if not settings.milvus:
+        return
+    subject = Words("Milvus", "Milvus")
+    try:
+        check_indexing(settings)
+    except RuntimeError as error:
+        cure = Words(
+            "set TUSOU_MILVUS and TUSOU_MILVUS_WORDS to servers that run; see docs/scaling.md",
+            "请将 TUSOU_MILVUS 和 TUSOU_MILVUS_WORDS 设为正在运行的服务，参见 docs/scaling.zh.md",
+        )
+        yield Finding(subject, "problem", Words(str(error), str(error)), cure)
+        return
+    yield Finding(subject, "ok", Words("answers", "可正常访问"))
 
 
 def clock(settings: Settings) -> Iterator[Finding]:

@@ -421,6 +421,17 @@ def check_blobs(settings: Settings) -> None:
             blobs.delete(name)
 
 
+def check_indexing(settings: Settings) -> None:
+    """Speak to the engine of indexes that the settings name.
+
+    Raises:
+        RuntimeError: what was wrong.
+    """
+    from tusou.backends import open_indexing
+
+    open_indexing(settings, Database(settings.database_url))
+
+
 def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
     """Open the pack of an id with everything that sees pictures by it.
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
+from grpc import RpcError
 from pymilvus import DataType, MilvusClient, MilvusException
 
 from tusou.errors import Problem, TusouError
@@ -19,7 +20,7 @@ from tusou.types import Classes, ClassFilter, ClassTerm, Keys, Vector, Vectors, 
 
 MOST_RESULTS = 16_384
 """What Milvus returns for one search at most."""
-_SECONDS = 10.0
+_SECONDS = 5.0
 _PORTION = 1000  # rows of one message: a megabyte and a half of 384 floats
 _GROUPS = 128  # of each segment
 _PROBES = 32  # of them that a search looks into, at first
@@ -95,21 +96,16 @@ class Milvus:
                 portion = rows[start : start + _PORTION]
                 # Not `upsert`: that of Milvus 2.3 deletes what it inserts where keys are
                 # partitioned (19 of 20 rows were not found again).
-                self._client.delete(name, ids=[row["id"] for row in portion])
-                self._client.insert(name, list(portion))
+                self._client.delete(name, ids=[row["id"] for row in portion], timeout=_SECONDS)
+                self._client.insert(name, list(portion), timeout=_SECONDS)
         return self._time()
 
     def remove(self, name: str, keys: Sequence[int]) -> int:
         """Take rows out; returns the time of it."""
         with translated():
             for start in range(0, len(keys), _PORTION):
-                self._client.delete(name, ids=list(keys[start : start + _PORTION]))
-        return self._time()
-
-    def remove_all(self, name: str, library: int) -> int:
-        """Take all rows of a library out; returns the time of it."""
-        with translated():
-            self._client.delete(name, filter=f"library == {library}")
+                portion = list(keys[start : start + _PORTION])
+                self._client.delete(name, ids=portion, timeout=_SECONDS)
         return self._time()
 
     def search(
@@ -126,6 +122,7 @@ class Milvus:
                 search_params={"metric_type": "IP", "params": params},
                 consistency_level="Customized",
                 guarantee_timestamp=max(since, 1),
+                timeout=_SECONDS,
             )
             return [(int(hit["id"]), float(hit["distance"])) for hit in found]
 
@@ -138,6 +135,7 @@ class Milvus:
                 output_fields=["id", "library", "class1", "class2", "vector"],
                 consistency_level="Customized",
                 guarantee_timestamp=max(since, 1),
+                timeout=_SECONDS,
             )
             return found
 
@@ -150,6 +148,7 @@ class Milvus:
                 output_fields=["count(*)"],
                 consistency_level="Customized",
                 guarantee_timestamp=max(since, 1),
+                timeout=_SECONDS,
             )
             return int(row["count(*)"])
 
@@ -163,7 +162,7 @@ class Milvus:
         The answers to writes have one, too, but not those to deletes.
         """
         with translated():
-            return int(self._client._get_connection().alloc_timestamp())
+            return int(self._client._get_connection().alloc_timestamp(timeout=_SECONDS))
 
     def _prepare(self, name: str, vector: Mapping[str, Any], index: Mapping[str, Any]) -> None:
         """Make and load a collection that is not there; two servers may do it at once."""
@@ -331,7 +330,7 @@ def translated() -> Iterator[None]:
     """What Milvus says when it does not answer, as clients are told."""
     try:
         yield
-    except MilvusException as error:
+    except (MilvusException, RpcError) as error:  # the latter when its time is up
         raise TusouError(Problem.UNAVAILABLE, "the index did not answer") from error
 
 

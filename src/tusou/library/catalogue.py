@@ -86,8 +86,12 @@ class Catalogue:
         waiting = libraries_waiting(self._database, older)
         rows = {row.id: row for row in self._registry.list()} if waiting else {}
         for library_id in waiting:
-            if library_id in rows:
+            if library_id not in rows:
+                continue  # released meanwhile
+            try:
                 self.open(rows[library_id]).catch_up(older)
+            except TusouError as error:  # its pack is not installed, or the engine is away
+                _log.info("the index of library %d lies back: %s", library_id, error.message)
 
     def forget(self, row: LibraryRow) -> None:
         """Close a library that was released."""
