@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy import func, select
 
 from support.milvus import milvus, milvus_lite
 from support.pictures import picture
@@ -122,6 +123,9 @@ def _stages(server: Server, caller: Caller) -> None:
             "signs and briefs of ten (SQL)": lambda: items.found(some),
             "local features of 60 (SQL)": lambda: items.local_features(keys[:60].tolist()),
         }
+        with office.database.read() as connection:
+            size = connection.scalar(select(func.pg_database_size(func.current_database())))
+        print(f"\n{size:,} bytes in PostgreSQL, 8 MB of them before the first picture")
         print("\nstep                              p50 ms")
         for name, step in steps.items():
             print(f"{name:<32} {_median(step):7.2f}", flush=True)

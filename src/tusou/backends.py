@@ -38,7 +38,7 @@ def open_indexing(settings: Settings, database: Database) -> Indexing:
     if not settings.milvus:
         from tusou.index.inverted import InvertedIndex
 
-        return OwnIndexing(lambda: InvertedIndex(words.COUNT, words.affinities()))
+        return OwnIndexing(database, lambda: InvertedIndex(words.COUNT, words.affinities()))
     try:
         from tusou.index.milvus import Milvus
     except ModuleNotFoundError as error:

@@ -332,8 +332,9 @@ class Runtime(Office):
             self._clock = Ticker("tusou-billing", _STRIKE_SECONDS, mine(self.billing.strike))
             self._moving = Ticker("tusou-move", _MOVE_SECONDS, mine(self._mover.run))
             self._bulk_ticker = Ticker("tusou-bulk", _BULK_SECONDS, mine(self.bulk.run))
-            follow = partial(self.catalogue.follow, _FOLLOW_SECONDS)
-            self._following = Ticker("tusou-follow", _FOLLOW_SECONDS, mine(follow))
+            if self.settings.milvus:
+                follow = partial(self.catalogue.follow, _FOLLOW_SECONDS)
+                self._following = Ticker("tusou-follow", _FOLLOW_SECONDS, mine(follow))
             self._loader = threading.Thread(target=self._load, name="tusou-load", daemon=True)
             self._loader.start()
 
@@ -429,7 +430,8 @@ def check_indexing(settings: Settings) -> None:
     """
     from tusou.backends import open_indexing
 
-    open_indexing(settings, Database(settings.database_url))
+    with closing(Database(settings.database_url)) as database:
+        open_indexing(settings, database)
 
 
 def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":

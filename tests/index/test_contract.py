@@ -161,6 +161,24 @@ def test_a_picture_without_words_is_found_by_none(make_words: Callable[[], WordI
 
 
 @pytest.mark.cluster
+def test_a_library_is_emptied_and_no_other(milvus_address: str) -> None:
+    from tusou.index.milvus import Milvus, OwnClock
+
+    milvus = Milvus(milvus_address)
+    some, other = (
+        milvus.vectors("contract@1", DIMENSION, next(NUMBERS), OwnClock()) for _ in range(2)
+    )
+    draw = np.random.default_rng(7)
+    for index, first in ((some, 0), (other, 100)):
+        vectors = np.stack([_unit(draw) for _ in range(20)])
+        index.add(np.arange(first, first + 20), vectors, np.zeros((20, 2), np.uint16))
+    some.clear()
+    assert (len(some), len(other)) == (0, 20)
+    assert len(some.search(_unit(draw), 5)[0]) == 0
+    milvus.close()
+
+
+@pytest.mark.cluster
 def test_an_index_that_does_not_answer_is_told_as_unavailable() -> None:
     pytest.importorskip("pymilvus", reason="scripts/install cluster installs pymilvus")
     from tusou.errors import Problem, TusouError

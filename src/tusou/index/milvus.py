@@ -108,6 +108,12 @@ class Milvus:
                 self._client.delete(name, ids=portion, timeout=_SECONDS)
         return self._time()
 
+    def remove_all(self, name: str, library: int) -> int:
+        """Take all rows of a library out; returns the time of it."""
+        with translated():
+            self._client.delete(name, filter=f"library == {library}", timeout=_SECONDS)
+        return self._time()
+
     def search(
         self, name: str, query: Any, limit: int, condition: str, since: int, **params: object
     ) -> list[tuple[int, float]]:
@@ -200,6 +206,10 @@ class _MilvusIndex:
     def remove(self, keys: Keys) -> None:
         """Take rows out; see `VectorIndex.remove`."""
         self._clock.advance(self._milvus.remove(self._name, keys.tolist()))
+
+    def clear(self) -> None:
+        """Take all rows of the library out."""
+        self._clock.advance(self._milvus.remove_all(self._name, self._library))
 
     def reclass(self, keys: Keys, classes: Classes) -> None:
         """Give rows new classes; see `VectorIndex.reclass`."""

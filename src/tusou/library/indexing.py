@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 
-from tusou.index.base import VectorIndex, WordIndex
+from tusou.index.base import SharedVectorIndex, SharedWordIndex, WordIndex
 from tusou.library.indexes import Indexes
 from tusou.library.models import Model
 from tusou.library.shared import SharedIndexes
 from tusou.storage.database import Database
 from tusou.storage.items import Mark
-from tusou.storage.stale import SharedClock, Stale, mark
+from tusou.storage.stale import SharedClock, Stale, forget_all, mark
 
-MakeVectors = Callable[[str, int, int, SharedClock], VectorIndex]
+MakeVectors = Callable[[str, int, int, SharedClock], SharedVectorIndex]
 """Opens the vectors of a pack, of a dimension, of a library."""
-MakeWords = Callable[[int, SharedClock], WordIndex]
+MakeWords = Callable[[int, SharedClock], SharedWordIndex]
 """Opens the words of a library."""
 
 
@@ -21,7 +21,8 @@ class OwnIndexing:
 
     shared = False
 
-    def __init__(self, make_words: Callable[[], WordIndex]) -> None:
+    def __init__(self, database: Database, make_words: Callable[[], WordIndex]) -> None:
+        forget_all(database)
         self._make_words = make_words
         self.mark: Mark = lambda *_: None
 

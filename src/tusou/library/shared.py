@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tusou.index.base import VectorIndex, WordIndex
+from tusou.index.base import SharedVectorIndex, SharedWordIndex
 from tusou.library.indexes import Indexes
 from tusou.storage.items import Items
 from tusou.storage.stale import Entry, SharedClock, Stale
@@ -22,20 +22,22 @@ class SharedIndexes(Indexes):
 
     def __init__(
         self,
-        vectors: VectorIndex,
-        words: WordIndex | None,
+        vectors: SharedVectorIndex,
+        words: SharedWordIndex | None,
         stale: Stale,
         pack: str,
         clocks: Sequence[SharedClock],
     ) -> None:
         super().__init__(vectors, words)
+        self._clear_vectors = vectors.clear
+        self._clear_words = words.clear if words is not None else lambda: None
         self._stale = stale
         self._pack = pack
         self._clocks = clocks
 
     def load(self, items: Items, pack: str) -> None:
         """Leave filling them to the server whose duty it is; it is done once."""
-        self._stale.begin()
+        self._stale.begin(self._clear, self._clocks)
 
     def add(self, key: int, features: Features, classes: tuple[int, int]) -> None:
         """Add one picture."""
@@ -62,6 +64,10 @@ class SharedIndexes(Indexes):
         """Settle what others marked more than `older` seconds ago and left behind."""
         while keys := self._stale.waiting(_PORTION, older):
             self.settle(keys)
+
+    def _clear(self) -> None:
+        self._clear_vectors()
+        self._clear_words()
 
     def _apply(self, keys: Sequence[int], entries: Sequence[Entry]) -> None:
         # Only what is away for good: an index replaces what it is given again.

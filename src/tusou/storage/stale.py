@@ -55,21 +55,26 @@ class Stale:
                 clock.write(connection)
             connection.execute(delete(stale_items).where(stale_items.c.item_id.in_(marked)))
 
-    def begin(self) -> bool:
-        """Mark every picture of a library that no shared index holds yet; once.
+    def begin(self, clear: Callable[[], None], clocks: Sequence["SharedClock"]) -> None:
+        """Mark every picture of a library that no shared index follows yet; once.
 
-        Returns:
-            Whether it was done now.
+        Other servers do the same first, and wait: what they change is not cleared away.
+
+        Args:
+            clear: Empties the library's part of the index, where something old may be.
+            clocks: Of the index.
         """
+        followed = select(index_times.c.time).where(index_times.c.library_id == self._library_id)
+        with self._database.read() as connection:
+            if connection.scalar(followed.limit(1)) is not None:
+                return
         with self._database.write(f"index {self._library_id}") as connection:
-            there = select(index_times.c.time).where(index_times.c.library_id == self._library_id)
-            if connection.scalar(there.limit(1)) is not None:
-                return False
-            mark_all(connection, self._library_id)
-            connection.execute(
-                insert(index_times).values(library_id=self._library_id, kind="all", time=0)
-            )
-        return True
+            if connection.scalar(followed.limit(1)) is not None:
+                return  # another was faster
+            clear()
+            _mark_all(connection, self._library_id)
+            for clock in clocks:
+                clock.write(connection)
 
     def waiting(self, most: int, older: float) -> list[int]:
         """Up to `most` pictures that were marked more than `older` seconds ago, by number."""
@@ -130,8 +135,8 @@ def mark(connection: Connection, library_id: int, keys: Sequence[int]) -> None:
         connection.execute(statement, {"item_id": key, "library_id": library_id, "since": now})
 
 
-def mark_all(connection: Connection, library_id: int) -> None:
-    """Mark all pictures of a library: its index is made anew."""
+def _mark_all(connection: Connection, library_id: int) -> None:
+    """Mark all pictures of a library, where it is not known which the index holds."""
     connection.execute(delete(stale_items).where(stale_items.c.library_id == library_id))
     every = select(items.c.id, items.c.library_id, items.c.created * 0)
     connection.execute(
@@ -148,6 +153,16 @@ def libraries_waiting(database: Database, older: float) -> list[int]:
         return list(
             connection.scalars(query.where(stale_items.c.since <= int(time.time() - older)))
         )
+
+
+def forget_all(database: Database) -> None:
+    """Say that no shared index follows this database: it changes without marks from here on."""
+    with database.read() as connection:
+        if connection.scalar(select(index_times.c.time).limit(1)) is None:
+            return
+    with database.write() as connection:
+        connection.execute(delete(stale_items))
+        connection.execute(delete(index_times))
 
 
 def _entries(connection: Connection, keys: Sequence[int]) -> list[Entry]:

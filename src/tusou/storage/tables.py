@@ -333,7 +333,7 @@ index_times = Table(
     "index_times",
     metadata,
     Column("library_id", _Id, primary_key=True, autoincrement=False),
-    Column("kind", String(8), primary_key=True),  # vectors, words; all: it has been filled
+    Column("kind", String(8), primary_key=True),  # vectors, words
     Column("time", BigInteger, nullable=False),
 )
 # Changes of many pictures: they wait, so that they can be called off, and go on after a restart.

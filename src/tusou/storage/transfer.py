@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from tusou.storage.database import Database
+from tusou.storage.stale import forget_all
 from tusou.storage.tables import index_times, metadata, stale_items
 
 _PORTION = 500
@@ -53,6 +54,7 @@ class Sum:
 
 def equalize(source: Database, target: Database) -> Iterator[tuple[str, Changes]]:
     """Give the target the rows of the source, table by table; tells each when it is done."""
+    forget_all(target)
     changes = {table: Changes() for table in TABLES}
     for table in reversed(TABLES):  # what refers to others goes before them
         for mine, theirs in _pairs(source, target, table):
