@@ -22,8 +22,8 @@ MOST_RESULTS = 16_384
 """What Milvus returns for one search at most."""
 _SECONDS = 5.0
 _PORTION = 1000  # rows of one message: a megabyte and a half of 384 floats
-_GROUPS = 128  # of each segment
-_PROBES = 32  # of them that a search looks into, at first
+_GROUPS = 512  # of each segment
+_PROBES = 256  # of them that a search looks into, at first (docs/scaling.md)
 
 
 class Clock(Protocol):
