@@ -14,7 +14,7 @@ from tusou.storage.items import Items, LibraryRow, Registry
 from tusou.storage.tables import apps, items, libraries, signups, usage, vectors
 from tusou.types import ContSign
 
-ROWS = 600
+ROWS = 520
 
 
 def _fill(database: Database) -> LibraryRow:
@@ -33,7 +33,7 @@ def _fill(database: Database) -> LibraryRow:
         rows = [
             {"item_id": key, "pack": pack, "library_id": row.id, "vector": bytes([key % 256, 0])}
             for key in keys
-            for pack in ("a_b@1", "aB@1", "a-c@1")
+            for pack in ("a_b@1", "aB@1")
         ]
         connection.execute(insert(vectors), rows)
         connection.execute(update(libraries).values(size=ROWS))
@@ -63,7 +63,7 @@ def test_a_database_is_equal_after_a_run_and_numbers_go_on(
     Items(database, row.id).delete([ContSign.from_int(ROWS - 1 - 2**62)])  # the highest number
     changes = _copy(database, target)
     assert changes["items"] == transfer.Changes(inserted=ROWS - 1)
-    assert changes["vectors"] == transfer.Changes(inserted=3 * (ROWS - 1))
+    assert changes["vectors"] == transfer.Changes(inserted=2 * (ROWS - 1))
     assert transfer.sums(database) == transfer.sums(target)
     assert transfer.sums(target)["items"].rows == ROWS - 1
     back = Database(f"sqlite:///{tmp_path / 'back.db'}")
@@ -115,7 +115,7 @@ def test_a_run_that_is_broken_off_is_gone_on_with(database: Database, target: Da
             break
     changes = _copy(database, target)
     assert changes["items"] == transfer.Changes()
-    assert changes["vectors"].inserted == 3 * ROWS
+    assert changes["vectors"].inserted == 2 * ROWS
     assert transfer.sums(database) == transfer.sums(target)
     target.close()
 
