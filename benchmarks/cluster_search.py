@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import numpy as np
+from pymilvus import MilvusClient
 from sqlalchemy import func, select
 
 from support.milvus import milvus, milvus_lite
@@ -36,12 +37,15 @@ DIMENSION = 384
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=int, default=300, help="in the library that is searched")
+    parser.add_argument("--pictures", type=int, default=300, help="searched; 0: only the index")
     parser.add_argument("--seconds", type=float, default=12, help="of searches, for each line")
     parser.add_argument("--clients", type=int, default=4, help="that search at a time")
     parser.add_argument("--vectors", type=int, default=100_000, help="for the index alone; 0: none")
     options = parser.parse_args()
     with ExitStack() as stack:
+        if not options.pictures:
+            _index_alone(stack.enter_context(milvus()), options.vectors)
+            return
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         data = folder / "data"
         embedded = Server(data)
@@ -178,21 +182,30 @@ def _index_alone(address: str, count: int) -> None:
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     print(f"\n{count:,} vectors          rows/s   p50 ms  p95 ms  recall@300")
     with closing(EmbeddedIndex(DIMENSION)) as embedded:
-        _try(f"{'embedded':<20}", embedded, rows, queries, embedded.settle)
+        rate = _fill(embedded, rows)
+        embedded.settle()
+        _try("embedded", rate, embedded, rows, queries)
     with closing(Milvus(address)) as engine:
         index = engine.vectors("bench@1", DIMENSION, 1, OwnClock())
-        _try(f"{'Milvus':<20}", index, rows, queries, lambda: time.sleep(20))
+        rate = _fill(index, rows)
+        _try("Milvus, growing", rate, index, rows, queries)
+        client = MilvusClient(address)
+        for name in client.list_collections():
+            client.flush(name)
+        time.sleep(30)  # until the sealed segments have their index
+        _try("Milvus, sealed", rate, index, rows, queries)
 
 
-def _try(
-    name: str, index: VectorIndex, rows: Vectors, queries: Vectors, settle: Callable[[], None]
-) -> None:
+def _fill(index: VectorIndex, rows: Vectors) -> float:
+    """Add all rows; returns how many a second."""
     started = time.perf_counter()
     for start in range(0, len(rows), 1000):
         keys = np.arange(start, min(start + 1000, len(rows)))
         index.add(keys, rows[keys], np.zeros((len(keys), 2), np.uint16))
-    rate = len(rows) / (time.perf_counter() - started)
-    settle()
+    return len(rows) / (time.perf_counter() - started)
+
+
+def _try(name: str, rate: float, index: VectorIndex, rows: Vectors, queries: Vectors) -> None:
     took, found = [], 0
     for query in queries:
         started = time.perf_counter()
@@ -202,7 +215,7 @@ def _try(
         found += len(np.intersect1d(keys, truth))
     middle, high = np.percentile(took, [50, 95]) * 1000
     recall = found / 300 / len(queries)
-    print(f"{name} {rate:10,.0f} {middle:8.1f}{high:8.1f}{recall:10.3f}", flush=True)
+    print(f"{name:<20} {rate:10,.0f} {middle:8.1f}{high:8.1f}{recall:10.3f}", flush=True)
 
 
 if __name__ == "__main__":

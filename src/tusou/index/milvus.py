@@ -319,9 +319,9 @@ class MilvusWords(_MilvusIndex):
         return _columns([(key, score) for key, score in found if score > 0])
 
     def _sparse(self, words: Words) -> dict[int, float]:
-        """The roots of how often each word is there, to length 1.
+        """The picture's weights.
 
-        Where there is none, a word that no other picture has: Milvus takes no empty vector.
+        Where it has no word, one that no other picture has: Milvus takes no empty vector.
         """
         numbers, signatures = words
         if numbers.ndim != 1 or numbers.shape != signatures.shape:
@@ -330,9 +330,14 @@ class MilvusWords(_MilvusIndex):
             raise ValueError(f"words below {self._vocabulary}, not {numbers.max()}")
         if not numbers.size:
             return {self._vocabulary: 1.0}
-        found, counts = np.unique(numbers, return_counts=True)
-        weights = np.sqrt(counts / len(numbers))
-        return dict(zip(found.tolist(), weights.tolist(), strict=True))
+        return weigh(words)
+
+
+def weigh(words: Words) -> dict[int, float]:
+    """The roots of how often each word is there, to length 1."""
+    found, counts = np.unique(words.numbers, return_counts=True)
+    weights = np.sqrt(counts / len(words.numbers))
+    return dict(zip(found.tolist(), weights.tolist(), strict=True))
 
 
 @contextmanager
