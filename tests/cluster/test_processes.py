@@ -1,11 +1,16 @@
 """Several servers on the same libraries: what one acknowledges is true, whoever is killed."""
 
+import os
 import random
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 import httpx
@@ -103,6 +108,46 @@ def test_a_quota_is_one_for_all_servers(start: Start) -> None:
     refused = [answer.get("error_code") for answer in answers[10:]]
     assert refused == [Problem.DAILY_LIMIT.code] * 6
     assert all("error_code" not in answer for answer in answers[:10])
+
+
+def test_a_server_with_indexes_of_its_own_shares_with_nobody(
+    start: Start, cluster: dict[str, str], tmp_path: Path
+) -> None:
+    alone = {name: value for name, value in cluster.items() if "MILVUS" not in name}
+    first = Server(tmp_path / "first", alone)
+    command = [sys.executable, "-m", "tusou.cli", "serve", "--port", "0"]
+    for environ in (alone, cluster):
+        run = subprocess.run(
+            [*command, "--data", str(tmp_path / "second")],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **environ},
+        )
+        assert run.returncode == 1
+        assert "another tusou server is running on this database" in run.stderr
+    caller = first.caller("similar")
+    sign = caller.call("similar", "add", image=picture(1), brief="x")["cont_sign"]
+    assert first.stop() == 0
+    (tmp_path / "data").mkdir()
+    shutil.copy(tmp_path / "first" / "secret.key", tmp_path / "data")
+    second = start()
+    _found(through(second, caller), second, {sign})
+    second.stop()
+    # What is deleted without marks is not found when Milvus is asked again.
+    third = Server(tmp_path / "first", alone)
+    through(third, caller).call("similar", "delete", cont_sign=sign)
+    other = through(third, caller).call("similar", "add", image=picture(3), brief="y")["cont_sign"]
+    assert third.stop() == 0
+    fourth = start()
+    _found(through(fourth, caller), fourth, {other})
+
+
+def _found(caller: Caller, server: Server, signs: set[str]) -> None:
+    """All pictures of a library, once Milvus has been filled."""
+    caller.call("similar", "search", image=picture(9))  # opens it
+    server.wait_for_marks()
+    found = caller.call("similar", "search", image=picture(9), rn=100)["result"]
+    assert {hit["cont_sign"] for hit in found} == signs
 
 
 @dataclass
