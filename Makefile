@@ -1,5 +1,5 @@
 # The two commands of the README, and the ones behind them. Needs Python 3.11+ and make.
-.PHONY: serve test check docs install bundle-test schemathesis fuzz audit sbom crash
+.PHONY: serve test test-cluster check docs install bundle-test schemathesis fuzz audit sbom crash
 
 serve: ## run the server with a first application and example pictures
 	@scripts/install run
@@ -21,6 +21,10 @@ docs: ## the pages of docs/ as a site in build/docs, English and Chinese
 bundle-test: ## make the offline package, and install and try it without a network
 	@scripts/install dev
 	@scripts/test -m bundle tests/test_bundle.py
+
+test-cluster: ## the tests of servers that share PostgreSQL, S3, Milvus and Redis, and of these engines
+	@scripts/install cluster
+	@scripts/test-cluster
 
 fuzz: ## throw made-up bytes at all that reads bytes; RUNS=5000 for each target
 	@scripts/fuzz $(or $(RUNS),5000)

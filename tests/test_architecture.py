@@ -24,8 +24,12 @@ MAY_IMPORT = {
     "backup": {"errors", "storage"},
     "library": LEAVES | {"images", "vision", "index", "storage"},
     "tasks": LEAVES | {"images", "storage", "library", "intake"},
+    "duty": {"errors", "storage"},
+    # Names the concrete engines, and so loads what only they need.
+    "backends": LEAVES | {"vision", "index", "storage", "library"},
     "runtime": LEAVES
-    | {"images", "vision", "index", "storage", "accounts", "library", "tasks", "backup"},
+    | {"images", "vision", "index", "storage", "accounts", "library", "tasks", "backup"}
+    | {"backends", "duty"},
     # The client needs what both sides know, and reads pictures' headers by the server's own rules;
     # of `images` only what needs no foreign library (tests/client says so).
     "client": {"errors", "services", "images"},
@@ -42,12 +46,17 @@ MAY_IMPORT = {
     # else of the command line needs them.
     "cli": LEAVES
     | {"runtime", "backup", "bundle", "doctor", "top", "accounts", "library", "web", "client"}
-    | {"intake", "exports", "images"},
+    # `transfer` knows two stores and no server.
+    | {"intake", "exports", "images", "backends", "storage"},
 }
 
 # A foreign library lives in the modules named here and nowhere else.
 OWNERS = {
     "faiss": ("index.",),
+    "pymilvus": ("index.milvus",),
+    "grpc": ("index.milvus",),
+    "boto3": ("storage.s3",),
+    "botocore": ("storage.s3",),
     "onnxruntime": ("vision.session",),
     "tokenizers": ("vision.text",),
     "cv2": ("vision.",),

@@ -23,6 +23,7 @@ from tusou.errors import TusouError
 from tusou.runtime import (
     Office,
     check_blobs,
+    check_indexing,
     check_key_file,
     check_models,
     count_lost_files,
@@ -73,7 +74,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     strangers = list(owner(settings))
     yield from strangers
     # Whatever another user's process makes there, the server could not change.
-    for check in () if strangers else (database, blobs):
+    for check in () if strangers else (database, blobs, indexes):
         yield from check(settings)
     yield from clock(settings)
 
@@ -338,9 +339,9 @@ def _libraries(settings: Settings, subject: Words) -> Finding:
 def blobs(settings: Settings) -> Iterator[Finding]:
     """Whether pictures can be kept."""
     subject = Words("pictures", "图片存储")
-    folder = settings.data / "blobs"
-    if not folder.exists():
-        there = machine.existing(settings.data)
+    folder = settings.blobs if "://" in settings.blobs else settings.blobs_folder
+    if isinstance(folder, Path) and not folder.exists():
+        there = machine.existing(folder)
         if os.access(there, os.W_OK | os.X_OK):
             found = Words(
                 f"the server makes {folder} at its start", f"服务启动时会自动创建 {folder}"
@@ -364,7 +365,7 @@ def blobs(settings: Settings) -> Iterator[Finding]:
     yield Finding(subject, "problem", said, cure)
 
 
-def _lost_files(settings: Settings, subject: Words, folder: Path) -> Finding:
+def _lost_files(settings: Settings, subject: Words, folder: Path | str) -> Finding:
     """Whether the pictures of the database have their files, where both can be read."""
     lost = 0
     with suppress(RuntimeError, ValueError, TusouError):  # told by `database`
@@ -385,6 +386,23 @@ def _lost_files(settings: Settings, subject: Words, folder: Path) -> Finding:
             "检索不受影响，但无法显示，也无法迁移到其他模型包",
         ),
     )
+
+
+def indexes(settings: Settings) -> Iterator[Finding]:
+    """Whether the engine of indexes can be used; nothing where they are in the server itself."""
+    if not settings.milvus:
+        return
+    subject = Words("Milvus", "Milvus")
+    try:
+        check_indexing(settings)
+    except RuntimeError as error:
+        cure = Words(
+            "set TUSOU_MILVUS and TUSOU_MILVUS_WORDS to servers that run; see docs/scaling.md",
+            "请将 TUSOU_MILVUS 和 TUSOU_MILVUS_WORDS 设为正在运行的服务，参见 docs/scaling.zh.md",
+        )
+        yield Finding(subject, "problem", Words(str(error), str(error)), cure)
+        return
+    yield Finding(subject, "ok", Words("answers", "可正常访问"))
 
 
 def clock(settings: Settings) -> Iterator[Finding]:

@@ -4,8 +4,8 @@ import fcntl
 import logging
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, Self
@@ -29,12 +29,13 @@ from tusou.accounts.users import Users
 from tusou.backup.make import Made, Sources, make, require_current
 from tusou.backup.restore import Restored
 from tusou.backup.restore import restore as put_back
+from tusou.duty import Duty
 from tusou.errors import Problem, TusouError
 from tusou.library.duplicates import Duplicates
 from tusou.services import SERVICES, Service
 from tusou.settings import Settings
 from tusou.storage.batches import Batches
-from tusou.storage.blobs import Blobs, FolderBlobs, new_name
+from tusou.storage.blobs import new_name
 from tusou.storage.capacity import CapacityRequests
 from tusou.storage.capacity import Request as Request  # for those who show them
 from tusou.storage.database import Also, Database
@@ -62,6 +63,7 @@ _BULK_SECONDS = 0.5  # how often the server looks whether many pictures are to b
 _WEBHOOK_SECONDS = 1.0  # how often the server looks whether somebody is to be told of a task
 _MANIFEST_SECONDS, _MANIFEST_BYTES = 60, 64 << 20  # of a manifest that an import names
 _STRIKE_SECONDS = 1.0  # how often the server looks whether an hour has ended
+_FOLLOW_SECONDS = 2.0  # how often, and how long after, it makes up for others that were killed
 
 
 class Standing(NamedTuple):
@@ -191,11 +193,11 @@ class Office:
         Raises:
             TusouError: NO_LIBRARY.
         """
+        from tusou.backends import open_blobs
         from tusou.library.checking import damaged
-        from tusou.storage.listing import Listing
 
         listing = Listing(self.database, self.registry.get(app_id, service).id)
-        return damaged(listing, SERVICES[service], FolderBlobs(self.settings.data / "blobs"))
+        return damaged(listing, SERVICES[service], open_blobs(self.settings))
 
     def move_library(self, app_id: int, service: str, pack: str) -> str:
         """Ask for a library to be moved to another pack, and tell its id; a server does it.
@@ -206,6 +208,11 @@ class Office:
             TusouError: NO_LIBRARY.
             ValueError: there is no such pack, the library has it, or pictures have no original.
         """
+        if self.settings.milvus:
+            raise ValueError(
+                "a library in Milvus cannot be moved to another model pack yet; make a library "
+                "with that pack and add its pictures there"
+            )
         row, chosen = self.registry.get(app_id, service), self.shelf.find(pack).id
         note = self.audit.noting("library.move", app_id, service=service, pack=chosen)
         self.moves.start(row.id, chosen, note)
@@ -281,11 +288,11 @@ class Office:
         Raises:
             TusouError: NO_LIBRARY.
         """
+        from tusou.backends import open_blobs
         from tusou.library.pictures import Pictures
 
         row = self.registry.get(app_id, service)
-        blobs = FolderBlobs(self.settings.data / "blobs")
-        return Pictures(Listing(self.database, row.id), blobs)
+        return Pictures(Listing(self.database, row.id), open_blobs(self.settings))
 
     def vectors(self, row: LibraryRow, keys: Sequence[int]) -> tuple[list[int], Vectors]:
         """Those of some pictures of a library that are there still, and their vectors [N × D].
@@ -312,8 +319,8 @@ class Runtime(Office):
         # Here and not above: administration must not wait for models to load.
         from threadpoolctl import threadpool_limits
 
+        from tusou.backends import open_blobs, open_indexing
         from tusou.images.fetch import Fetcher
-        from tusou.index.inverted import InvertedIndex
         from tusou.library.bulk import Bulk
         from tusou.library.catalogue import Catalogue
         from tusou.library.comparing import Comparing
@@ -323,19 +330,18 @@ class Runtime(Office):
         from tusou.library.mover import Mover
         from tusou.tasks.jobs import Jobs
         from tusou.tasks.webhooks import Webhooks
-        from tusou.vision import words
         from tusou.vision.session import providers
 
         with ExitStack() as undo:
             settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock_file = undo.enter_context(_sole_server(settings))
+            if not settings.is_shared:
+                undo.enter_context(_sole_server(settings))
             super().__init__(settings)
             undo.callback(super().close)
+            undo.enter_context(_among_servers(self.database, settings))
             # Told now, and not as an unknown error to whoever calls.
             self.apps.check_key_file()
             undo.callback(self.usage.close)
-            self._clock: Ticker | None = None
-            undo.callback(self._stop_clock)
             self.signatures = Signatures(
                 self.apps, settings.clock_skew_seconds, settings.signature_seconds
             )
@@ -346,6 +352,7 @@ class Runtime(Office):
                 paid_qps=self.billing.standing.qps,
             )
             self.blobs = open_blobs(settings)
+            undo.callback(self.blobs.close)
             # Requests are what runs in parallel here. NumPy's small products, shared out among
             # threads that spin while they wait, cost a search four times its processor time.
             undo.enter_context(threadpool_limits(1, "blas"))
@@ -355,6 +362,7 @@ class Runtime(Office):
                 self.shelf.find(settings.pack)
             self.models = Models(partial(_open, self.shelf, settings))
             undo.callback(self.models.close)
+            indexing = open_indexing(settings, self.database)
             fetcher = Fetcher(allowed_networks=settings.fetch_allow, seconds=settings.fetch_seconds)
             undo.callback(fetcher.close)
             self.catalogue = Catalogue(
@@ -364,7 +372,7 @@ class Runtime(Office):
                     fetcher=fetcher,
                     blobs=self.blobs,
                     store_originals=settings.store_originals,
-                    make_words=lambda: InvertedIndex(words.COUNT, words.affinities()),
+                    indexing=indexing,
                 ),
             )
             undo.callback(self.catalogue.close)
@@ -375,19 +383,13 @@ class Runtime(Office):
             )
             undo.callback(manifests.close)
             self.jobs = Jobs(self.database, self.catalogue, settings.data / "tasks", manifests)
-            undo.callback(self.jobs.close)
             self.webhooks = Webhooks(Batches(self.database), fetcher, self.apps.signing_key)
-            self._errands: list[Ticker] = []
-            undo.callback(self._stop_errands)
-            self.bulk = Bulk(self.database, self.catalogue)
-            self._bulk_ticker: Ticker | None = None
-            undo.callback(self._stop_bulk)
+            self._duty: Duty | None = None
+            self.bulk = Bulk(self.database, self.catalogue, self._has_duty)
             self._mover = Mover(self.database, self.catalogue, self.models, self.blobs)
-            self._moving: Ticker | None = None
-            undo.callback(self._stop_moving)
             self.comparing = Comparing(self.database, self.catalogue, self.blobs)
-            self._comparing_ticker: Ticker | None = None
-            undo.callback(self._stop_comparing)
+            self._tickers: list[Ticker] = []
+            undo.callback(self._stop_background)
             self.feedback = Feedback(self.database, self.blobs)
             self.ready = threading.Event()
             self._loader: threading.Thread | None = None
@@ -404,50 +406,47 @@ class Runtime(Office):
         """Load all libraries in the background, once; `ready` is set when that is done."""
         if self._loader is None:
             self.usage.start()
-            self._clock = Ticker("tusou-billing", _STRIKE_SECONDS, self.billing.strike)
-            self._moving = Ticker("tusou-move", _MOVE_SECONDS, self._mover.run)
-            self._bulk_ticker = Ticker("tusou-bulk", _BULK_SECONDS, self.bulk.run)
-            self._comparing_ticker = Ticker("tusou-compare", _COMPARE_SECONDS, self.comparing.run)
-            self._errands = [
-                Ticker("tusou-tasks", _BULK_SECONDS, self.jobs.run),
-                Ticker("tusou-webhooks", _WEBHOOK_SECONDS, self.webhooks.run),
-                Ticker("tusou-sweep", HOUR, self.jobs.sweep),
+            self._duty = Duty(self.database)
+            self._tickers = [
+                Ticker(f"tusou-{name}", seconds, self._duty.when_mine(work))
+                for name, seconds, work in self._background_work()
             ]
             self._loader = threading.Thread(target=self._load, name="tusou-load", daemon=True)
             self._loader.start()
 
     def background(self) -> list[Work]:
         """What the threads in the background have done so far."""
-        tickers = (self._clock, self._moving, self._bulk_ticker)
-        works = [self.usage.work, *(ticker.work for ticker in tickers if ticker is not None)]
+        works = [self.usage.work, *(ticker.work for ticker in self._tickers)]
         return [work for work in works if work is not None]
 
     def close(self) -> None:
         """Close everything, in the reverse order of opening."""
         self._undo.close()
 
-    def _stop_clock(self) -> None:
-        if self._clock is not None:
-            self._clock.close()
+    def _background_work(self) -> Iterator[tuple[str, float, Callable[[], object]]]:
+        """What one of the servers does beside requests: its name, how often, and the work."""
+        yield "billing", _STRIKE_SECONDS, self.billing.strike
+        yield "move", _MOVE_SECONDS, self._mover.run
+        yield "bulk", _BULK_SECONDS, self.bulk.run
+        yield "compare", _COMPARE_SECONDS, self.comparing.run
+        yield "tasks", _BULK_SECONDS, self.jobs.run
+        yield "webhooks", _WEBHOOK_SECONDS, self.webhooks.run
+        yield "sweep", HOUR, self.jobs.sweep
+        if self.settings.milvus:
+            yield "follow", _FOLLOW_SECONDS, partial(self.catalogue.follow, _FOLLOW_SECONDS)
 
-    def _stop_moving(self) -> None:
-        self._mover.stop()
-        if self._moving is not None:
-            self._moving.close()
+    def _stop_background(self) -> None:
+        """Break off what is under way, and only then leave it to another server."""
+        for worker in (self._mover, self.bulk, self.comparing):
+            worker.stop()
+        self.jobs.close()
+        for ticker in self._tickers:
+            ticker.close()
+        if self._duty is not None:
+            self._duty.close()
 
-    def _stop_errands(self) -> None:
-        for errand in self._errands:
-            errand.close()
-
-    def _stop_bulk(self) -> None:
-        self.bulk.stop()
-        if self._bulk_ticker is not None:
-            self._bulk_ticker.close()
-
-    def _stop_comparing(self) -> None:
-        self.comparing.stop()
-        if self._comparing_ticker is not None:
-            self._comparing_ticker.close()
+    def _has_duty(self) -> bool:
+        return self._duty is not None and self._duty.is_mine()
 
     def _load(self) -> None:
         from tusou.library.reconcile import sweep
@@ -459,7 +458,8 @@ class Runtime(Office):
         self.ready.set()
         for tidy in (lambda: sweep(self.database, self.blobs), self.jobs.sweep):
             try:
-                tidy()
+                if self._has_duty():
+                    tidy()
             except Exception:
                 _log.exception("what a crash left is not swept up; the next start tries again")
 
@@ -482,11 +482,6 @@ def check_models(settings: Settings) -> list[str]:
     return [pack.id for pack in found]
 
 
-def open_blobs(settings: Settings) -> Blobs:
-    """The store of pictures."""
-    return FolderBlobs(settings.data / "blobs")
-
-
 def back_up(settings: Settings, place: Path, *, full: bool = False) -> Made:
     """Copy all that a server needs to be itself again, beside a running one; see `backup.make`.
 
@@ -494,6 +489,8 @@ def back_up(settings: Settings, place: Path, *, full: bool = False) -> Made:
         RuntimeError: the database is not SQLite, is damaged, or of another version.
         OSError: the place is full, or cannot be written to.
     """
+    from tusou.backends import open_blobs
+
     require_sqlite(settings.database_url)
     database = Database(settings.database_url)
     try:
@@ -510,12 +507,14 @@ def restore(settings: Settings, place: Path, *, force: bool = False) -> Restored
 
     Raises:
         ValueError: the backup is damaged.
-        RuntimeError: the folder is served or not empty, or the settings name another database.
+        RuntimeError: the folder is served or not empty, or the settings name another database or
+            store.
         OSError: the place is full, or cannot be written to.
     """
-    if settings.database:
+    if settings.database or settings.blobs:
         raise RuntimeError(
-            "a backup is restored to the data folder's own SQLite: unset TUSOU_DATABASE"
+            "a backup is restored to the data folder, with its own SQLite and pictures: "
+            "unset TUSOU_DATABASE and TUSOU_BLOBS"
         )
     if not settings.data.exists():
         return put_back(place, settings.data, force=force)
@@ -549,13 +548,28 @@ def check_blobs(settings: Settings) -> None:
     Raises:
         TusouError: UNAVAILABLE; OSError or RuntimeError: what was wrong.
     """
+    from tusou.backends import open_blobs
+
     blobs, name, data = open_blobs(settings), new_name(), b"tusou doctor"
-    blobs.put(name, data)
-    try:
-        if blobs.get(name) != data:
-            raise RuntimeError("what was read is not what was written")
-    finally:
-        blobs.delete(name)
+    with closing(blobs):
+        blobs.put(name, data)
+        try:
+            if blobs.get(name) != data:
+                raise RuntimeError("what was read is not what was written")
+        finally:
+            blobs.delete(name)
+
+
+def check_indexing(settings: Settings) -> None:
+    """Speak to the engine of indexes that the settings name.
+
+    Raises:
+        RuntimeError: what was wrong.
+    """
+    from tusou.backends import open_indexing
+
+    with closing(Database(settings.database_url)) as database:
+        open_indexing(settings, database)
 
 
 def count_lost_files(settings: Settings) -> int:
@@ -564,10 +578,14 @@ def count_lost_files(settings: Settings) -> int:
     Raises:
         TusouError: UNAVAILABLE; OSError: the store cannot be read.
     """
+    from tusou.backends import open_blobs
     from tusou.library.checking import without_files
 
-    with closing(Database(settings.database_url)) as database:
-        return without_files(database, FolderBlobs(settings.data / "blobs"))
+    with (
+        closing(Database(settings.database_url)) as database,
+        closing(open_blobs(settings)) as blobs,
+    ):
+        return without_files(database, blobs)
 
 
 def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
@@ -614,6 +632,7 @@ def _open(shelf: Shelf, settings: Settings, pack: str) -> "Model":
             undo.callback(reader.close)
         return Model(
             pack=found.id,
+            dimension=embedder.dimension,
             pipelines={
                 "embedding": EmbeddingPipeline(embedder),
                 "subjects": SubjectPipeline(embedder, finder, settings.most_subjects or None),
@@ -637,6 +656,22 @@ def is_served(settings: Settings) -> bool:
     except OSError:
         return False
     return False
+
+
+@contextmanager
+def _among_servers(database: Database, settings: Settings) -> Iterator[None]:
+    """Be one of several on the database, or the only one: indexes of its own miss others' changes.
+
+    Raises:
+        RuntimeError: others are there that this one cannot share with.
+    """
+    with database.owning("server", shared=settings.is_shared) as there:
+        if there is None:
+            raise RuntimeError(
+                "another tusou server is running on this database, and they cannot share it unless "
+                "all find pictures in one Milvus; see docs/scaling.md"
+            )
+        yield
 
 
 def _sole_server(settings: Settings) -> IO[str]:

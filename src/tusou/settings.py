@@ -98,6 +98,42 @@ class Settings:
         "SQLAlchemy URL of the database; empty: SQLite in the data folder",
         "数据库的 SQLAlchemy URL；留空则使用数据目录中的 SQLite",
     )
+    blobs: str = _setting(
+        "",
+        str,
+        "Where the pictures are: a folder, or s3://BUCKET/PREFIX; empty: blobs in the data folder",
+        "存放图片的位置：目录，或 s3://BUCKET/PREFIX；留空则使用数据目录中的 blobs",
+    )
+    s3_endpoint: str = _setting(
+        "",
+        str,
+        "Address of the S3 store, such as http://minio:9000; empty: Amazon's. Credentials are "
+        "those of the AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY variables, or of the machine",
+        "S3 存储的地址，例如 http://minio:9000；留空则使用亚马逊 S3。凭证取自 AWS_ACCESS_KEY_ID 和 "
+        "AWS_SECRET_ACCESS_KEY 变量，或由机器角色提供",
+    )
+    milvus: str = _setting(
+        "",
+        str,
+        "URL of the Milvus that pictures are found in, such as http://milvus:19530; empty: indexes "
+        "in this process. With it and PostgreSQL, several servers share their libraries",
+        "检索所用 Milvus 的 URL，例如 http://milvus:19530；留空则在本进程内建立索引。与 PostgreSQL "
+        "配合使用时，多个服务进程可共用图库",
+    )
+    milvus_words: str = _setting(
+        "",
+        str,
+        "URL of another Milvus for the visual words of same_hq and picturebook, which need 2.4 or "
+        "newer; empty: the same",
+        "same_hq 和 picturebook 的视觉词所用的另一个 Milvus 的 URL（需 2.4 或更高版本）；留空则使用"
+        "同一个",
+    )
+    milvus_token: str = _setting(
+        "",
+        str,
+        "Token of Milvus, USER:PASSWORD or a key; empty: it asks for none",
+        "Milvus 的访问令牌，格式为 用户名:密码 或密钥；留空表示无需认证",
+    )
     store_originals: bool = _setting(
         True,
         _flag,
@@ -330,6 +366,16 @@ class Settings:
     def packs_folder(self) -> Path:
         """The folder of added model packs, the default filled in."""
         return self.packs or self.data / "packs"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several servers may work on the same libraries."""
+        return bool(self.milvus) and not self.database_url.startswith("sqlite")
+
+    @property
+    def blobs_folder(self) -> Path:
+        """The folder of pictures, the default filled in; of no meaning for a store elsewhere."""
+        return Path(self.blobs) if self.blobs else self.data / "blobs"
 
     @property
     def database_url(self) -> str:

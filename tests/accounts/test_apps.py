@@ -58,6 +58,8 @@ def test_keys_that_do_not_fit_give_no_token(apps: Apps, tokens: Tokens) -> None:
 def test_neither_secret_nor_token_can_be_read_from_the_database(
     apps: Apps, tokens: Tokens, tmp_path: Path, database: Database
 ) -> None:
+    if database.engine.dialect.name != "sqlite":
+        pytest.skip("the files of PostgreSQL are its own")
     app, secret = apps.create("shop", ["similar"])
     grant = _grant(tokens.issue(app.api_key, secret))
     database.close()

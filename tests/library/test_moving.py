@@ -268,6 +268,7 @@ class SlowBlobs:
         self.reached = threading.Event()
         self.go_on = threading.Event()
         self.get, self.delete, self.names = blobs.get, blobs.delete, blobs.names
+        self.close = blobs.close
 
     def put(self, name: str, data: bytes) -> None:
         self.reached.set()

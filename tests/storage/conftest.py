@@ -1,7 +1,6 @@
 """What the tests of stored rows share: a database with one application."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
@@ -11,8 +10,8 @@ from tusou.storage.tables import apps
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'tusou.db'}")
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
     database.migrate()
     with database.write() as connection:
         connection.execute(

@@ -1,17 +1,33 @@
-"""Picture files: whole or not there."""
+"""Picture files: whole or not there, in a folder and in a bucket."""
 
 import os
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support import engines
+from tusou.backends import open_blobs
 from tusou.errors import Problem, TusouError
-from tusou.storage.blobs import FolderBlobs, new_name
+from tusou.settings import Settings
+from tusou.storage.blobs import Blobs, FolderBlobs, new_name
 
 
-def test_what_was_put_is_got_and_after_a_delete_it_is_gone(tmp_path: Path) -> None:
-    blobs = FolderBlobs(tmp_path / "blobs")
+@pytest.fixture(params=engines.BLOBS)
+def blobs(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Blobs]:
+    environ = {} if request.param == "folder" else request.getfixturevalue("bucket")
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    store = open_blobs(Settings.load(environ, data=tmp_path))
+    yield store
+    store.close()
+
+
+def test_what_was_put_is_got_and_after_a_delete_it_is_gone(blobs: Blobs) -> None:
     name = new_name()
     blobs.put(name, b"picture")
     assert blobs.get(name) == b"picture"
@@ -23,13 +39,36 @@ def test_what_was_put_is_got_and_after_a_delete_it_is_gone(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["../secret.key", "", "a/b", "..", "0" * 31, "0" * 32 + "/x"])
-def test_a_name_cannot_lead_out_of_the_folder(tmp_path: Path, name: str) -> None:
+def test_a_name_cannot_lead_out_of_the_store(blobs: Blobs, tmp_path: Path, name: str) -> None:
     (tmp_path / "secret.key").write_bytes(b"secret")
-    blobs = FolderBlobs(tmp_path / "blobs")
-    with pytest.raises(KeyError):
-        blobs.get(name)
-    with pytest.raises(KeyError):
-        blobs.put(name, b"x")
+    for act in (blobs.get, lambda name: blobs.put(name, b"x"), blobs.delete):
+        with pytest.raises(KeyError):
+            act(name)
+    assert list(blobs.names()) == []
+
+
+def test_many_threads_put_get_and_delete_and_names_tell_what_is_left(blobs: Blobs) -> None:
+    kept: list[str] = []
+
+    def work(number: int) -> None:
+        for turn in range(12):
+            name, data = new_name(), bytes([number]) * (1 + turn * 9000)
+            blobs.put(name, data)
+            blobs.put(f"{name}.thumb", b"small")
+            assert blobs.get(name) == data
+            if turn % 3:
+                blobs.delete(name)
+                blobs.delete(f"{name}.thumb")
+            else:
+                kept.append(name)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(kept) == 16
+    assert {name for name, _ in blobs.names()} == {*kept, *(f"{name}.thumb" for name in kept)}
 
 
 def test_a_write_that_fails_leaves_no_part_of_it(
@@ -47,8 +86,7 @@ def test_a_write_that_fails_leaves_no_part_of_it(
     assert list(blobs.names()) == []
 
 
-def test_names_come_with_the_time_of_writing(tmp_path: Path) -> None:
-    blobs = FolderBlobs(tmp_path)
+def test_names_come_with_the_time_of_writing(blobs: Blobs) -> None:
     before = time.time() - 2
     blobs.put(new_name(), b"")
     ((_, written),) = blobs.names()
@@ -61,3 +99,29 @@ def test_a_file_that_cannot_be_read_is_no_file_that_is_gone(tmp_path: Path) -> N
     with pytest.raises(TusouError) as caught:
         blobs.get(name)
     assert caught.value.problem is Problem.UNAVAILABLE
+
+
+@pytest.mark.cluster
+def test_a_store_that_is_down_is_told_as_unavailable(
+    bucket: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in bucket.items():
+        monkeypatch.setenv(name, value)
+    away = {**bucket, "TUSOU_S3_ENDPOINT": "http://127.0.0.1:9"}
+    wrong = {**bucket, "TUSOU_BLOBS": "s3://no-such-bucket"}
+    for environ in (away, wrong):
+        store = open_blobs(Settings.load(environ))
+        with pytest.raises(TusouError) as caught:
+            store.put(new_name(), b"picture")
+        assert caught.value.problem is Problem.UNAVAILABLE
+        with pytest.raises(TusouError):
+            store.get(new_name())
+        with pytest.raises(TusouError):
+            list(store.names())
+        store.close()
+
+
+@pytest.mark.parametrize("blobs", ["s3://", "ftp://host/folder"])
+def test_a_setting_that_names_no_store_is_refused(blobs: str) -> None:
+    with pytest.raises(RuntimeError, match="blobs setting"):
+        open_blobs(Settings.load({}, blobs=blobs))

@@ -135,6 +135,8 @@ def test_a_portion_ends_where_it_is_told_to(listing: Listing) -> None:
 def test_rows_are_read_only_of_pictures_that_are_shown(
     database: Database, listing: Listing, ask: Callable[[Listing], object]
 ) -> None:
+    if database.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL plans by statistics, which so few rows do not give")
     asked: list[tuple[str, Any]] = []
 
     @event.listens_for(database.engine, "before_cursor_execute")

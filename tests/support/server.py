@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import func, select
 
 from tusou.runtime import Office
 from tusou.services import SERVICES
 from tusou.settings import Settings
+from tusou.storage.tables import stale_items
 
 Answer = dict[str, Any]
 
@@ -79,6 +81,7 @@ class Server:
             within: A command that becomes the command that follows it.
         """
         self.data = data
+        self.environ = dict(environ or {})
         self.log = data.with_suffix(".log")
         program = [sys.executable, "-m", "tusou.cli", "serve"]
         with self.log.open("ab") as log:
@@ -88,12 +91,12 @@ class Server:
                 stderr=log,
                 text=True,
                 process_group=0,
-                env={**os.environ, **(environ or {})},
+                env={**os.environ, **self.environ},
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         self.address = line.partition("listening on ")[2].partition(" ")[0]
-        ports = (environ or {}).get("TUSOU_PRIVATE_PORTS", "")
+        ports = self.environ.get("TUSOU_PRIVATE_PORTS", "")
         self.private = dict(_private(self.process.stdout.readline()) for _ in ports.split(",") if _)
         """Addresses of private ports by what they serve."""
         self.http = httpx.Client(
@@ -123,7 +126,7 @@ class Server:
 
     def office(self) -> Office:
         """Administration beside the running server, as the command line does it."""
-        return Office(Settings.load({}, data=self.data))
+        return Office(Settings.load(self.environ, data=self.data))
 
     def caller(self, *services: str, libraries: bool = True) -> Caller:
         """A new application with libraries for some services, or for all."""
@@ -142,6 +145,17 @@ class Server:
             "client_secret": secret_key,
         }
         return str(self.http.get("/oauth/2.0/token", params=query).json()["access_token"])
+
+    def wait_for_marks(self) -> None:
+        """Wait until a shared index has followed all that killed servers, or a move, left."""
+        with self.office() as office:
+            end = time.monotonic() + 60
+            while time.monotonic() < end:
+                with office.database.read() as connection:
+                    if not connection.scalar(select(func.count()).select_from(stale_items)):
+                        return
+                time.sleep(0.1)
+        raise AssertionError("marks that nobody settles")
 
     def log_lines(self) -> list[Answer]:
         """What the server has logged."""

@@ -91,7 +91,7 @@ class Apps:
         """
         names, now, secret = _ticked(services), int(time.time()), new_key(32)
         _check_name(name)
-        with self._database.write() as connection:
+        with self._database.write("apps") as connection:
             last = connection.scalar(select(func.max(apps.c.id))) or _FIRST_ID - 1
             app = App(last + 1, name, new_key(24), names, True, now, plan, now)
             connection.execute(
@@ -195,7 +195,7 @@ class Apps:
         Raises:
             TusouError: APP_UNKNOWN, UNKNOWN_SERVICE.
         """
-        with self._database.write() as connection:
+        with self._database.write("apps") as connection:
             ticked = _app(_row(connection, app_id)).services
             if service in ticked:
                 return
@@ -228,7 +228,7 @@ class Apps:
         if any(amount is not None and amount < 0 for amount in own.values()):
             raise TusouError(Problem.INVALID_PARAM, "a limit is a number of calls, or none")
         call = f"{service}/{operation}"
-        with self._database.write() as connection:
+        with self._database.write("apps") as connection:
             limits = json.loads(_row(connection, app_id).limits)
             limits.pop(call, None)
             limits |= {call: dict(own)} if own else {}

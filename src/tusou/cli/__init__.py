@@ -66,6 +66,7 @@ def _register() -> None:
     from tusou.cli.search import search
     from tusou.cli.serve import serve
     from tusou.cli.top import top
+    from tusou.cli.transfer import transfer_
     from tusou.cli.user import user
 
     entries = (
@@ -81,6 +82,7 @@ def _register() -> None:
         restore,
         export,
         search,
+        transfer_,
         model,
         eval_,
         account,

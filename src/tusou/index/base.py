@@ -54,6 +54,16 @@ class VectorIndex(Protocol):
         ...
 
 
+class SharedVectorIndex(VectorIndex, Protocol):
+    """One that outlives this process, and that others write to, too. A key that is added again is
+    replaced.
+    """
+
+    def clear(self) -> None:
+        """Take all rows out."""
+        ...
+
+
 class WordIndex(Protocol):
     """Pictures that share visual words with a query, filtered by class.
 
@@ -97,4 +107,12 @@ class WordIndex(Protocol):
 
     def close(self) -> None:
         """Stop background work."""
+        ...
+
+
+class SharedWordIndex(WordIndex, Protocol):
+    """Likewise."""
+
+    def clear(self) -> None:
+        """Take all pictures out."""
         ...

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tusou.errors import Problem, TusouError
 from tusou.library.catalogue import Catalogue
@@ -25,15 +25,20 @@ _EVERYTHING = (1 << 62) - 1
 class Bulk:
     """Asks for changes of many pictures, and makes those whose grace is over.
 
+    `may_go_on` tells between two portions whether this process is still to make them.
+
     What is asked for is in SQL, so that a restart goes on with it. Pictures that are added later
     are not meant, but where the whole library is released.
     """
 
-    def __init__(self, database: Database, catalogue: Catalogue) -> None:
+    def __init__(
+        self, database: Database, catalogue: Catalogue, may_go_on: Callable[[], bool] = lambda: True
+    ) -> None:
         self._database = database
         self._registry = Registry(database)
         self._batches = Batches(database)
         self._catalogue = catalogue
+        self._may_go_on = may_go_on
         self._stopping = threading.Event()
 
     def ask(
@@ -132,7 +137,8 @@ class Bulk:
             last = portion[-1][0]
             if not self._batches.advance(batch, last, len(portion)):
                 return  # called off
-            if self._stopping.wait(0.002):  # adds and searches that wait for the library go first
+            # Adds and searches that wait for the library go first.
+            if self._stopping.wait(0.002) or not self._may_go_on():
                 return
         if batch.act != "release":
             self._batches.end(batch)

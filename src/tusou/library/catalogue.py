@@ -11,6 +11,7 @@ from tusou.services import SERVICES
 from tusou.storage.database import Database
 from tusou.storage.items import Items, LibraryRow, Registry
 from tusou.storage.listing import Listing
+from tusou.storage.stale import libraries_waiting
 
 _log = logging.getLogger(__name__)
 
@@ -52,16 +53,17 @@ class Catalogue:
             TusouError: UNAVAILABLE, the model pack that filled it is not installed.
         """
         library = self._open.get(row.id)
-        if library is not None:
+        if library is not None and not self._is_outdated(library, row):
             return library
         with self._opening:
-            if row.id not in self._open:
+            library = self._open.get(row.id)
+            if library is None or self._is_outdated(library, row):
                 # The row may be older than a move that was made meanwhile.
                 now = self._registry.get(row.app_id, row.service)
                 self._open[row.id] = Library(
                     SERVICES[row.service],
                     self._models.get(now.pack),
-                    Items(self._database, row.id),
+                    Items(self._database, row.id, self._tools.indexing.mark),
                     self._tools,
                 )
             return self._open[row.id]
@@ -71,6 +73,10 @@ class Catalogue:
         # A copy, made in one step: a library that is being opened keeps nobody waiting here.
         return {number: len(library) for number, library in self._open.copy().items()}
 
+    def _is_outdated(self, library: Library, row: LibraryRow) -> bool:
+        """Whether another server has moved the library to another pack."""
+        return self._tools.indexing.shared and library.pack != row.pack
+
     def pictures(self, app_id: int, service: str) -> Pictures:
         """The application's pictures for a service, to look at; needs no index and no model.
 
@@ -79,6 +85,18 @@ class Catalogue:
         """
         row = self._registry.get(app_id, service)
         return Pictures(Listing(self._database, row.id), self._tools.blobs)
+
+    def follow(self, older: float) -> None:
+        """Bring indexes after changes whose servers were killed before they could do it."""
+        waiting = libraries_waiting(self._database, older)
+        rows = {row.id: row for row in self._registry.list()} if waiting else {}
+        for library_id in waiting:
+            if library_id not in rows:
+                continue  # released meanwhile
+            try:
+                self.open(rows[library_id]).catch_up(older)
+            except TusouError as error:  # its pack is not installed, or the engine is away
+                _log.info("the index of library %d lies back: %s", library_id, error.message)
 
     def forget(self, row: LibraryRow) -> None:
         """Close a library that was released."""

@@ -1,7 +1,6 @@
 """The indexes over one library, kept in step: by vector, and by visual words where it has them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,12 +15,12 @@ _SQL_KEYS = 500
 """Numbers in one statement; SQLite takes 32,766, older ones 999."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Indexes:
     """What a library is searched by. Changes are made by one thread at a time."""
 
-    vectors: VectorIndex
-    words: WordIndex | None
+    def __init__(self, vectors: VectorIndex, words: WordIndex | None) -> None:
+        self.vectors = vectors
+        self.words = words
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -63,6 +62,9 @@ class Indexes:
         self.vectors.reclass(keys, classes)
         if self.words is not None:
             self.words.reclass(keys, classes)
+
+    def catch_up(self, older: float) -> None:
+        """Follow changes that other processes made and did not bring here; there are none."""
 
     def close(self) -> None:
         """Stop background work."""

@@ -4,13 +4,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from tusou.errors import Problem, TusouError
 from tusou.images.decode import cut, decode, thumbnail
 from tusou.images.fetch import Fetcher
-from tusou.index.base import WordIndex
 from tusou.library.indexes import Indexes
 from tusou.library.models import Model, View
 from tusou.library.moving import Move
@@ -20,7 +20,7 @@ from tusou.services import Service
 from tusou.stages import timed
 from tusou.storage.blobs import THUMBNAIL, Blobs, new_name
 from tusou.storage.database import PatientLock
-from tusou.storage.items import Items, NewItem
+from tusou.storage.items import Items, Mark, NewItem
 from tusou.storage.moves import NextVectors
 from tusou.types import (
     ClassFilter,
@@ -41,6 +41,19 @@ from tusou.vision import keypoints, overlay, sketch
 _log = logging.getLogger(__name__)
 
 
+class Indexing(Protocol):
+    """Where the indexes of libraries are."""
+
+    shared: bool
+    """Other servers change them, too."""
+    mark: Mark
+    """Is told what each transaction changes."""
+
+    def open(self, library_id: int, model: Model, by_words: bool) -> Indexes:
+        """The indexes of a library by a model pack, to be loaded."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What all libraries of a server share."""
@@ -48,7 +61,7 @@ class Tools:
     fetcher: Fetcher
     blobs: Blobs
     store_originals: bool
-    make_words: Callable[[], WordIndex]
+    indexing: Indexing
 
 
 class Library:
@@ -98,8 +111,10 @@ class Library:
             self._insert(
                 _new_item(picture, features, seen, brief, classes, blob), picture, features
             )
-        except BaseException:
-            self._discard(blob)
+        except BaseException as error:
+            silent = isinstance(error, TusouError) and error.problem is Problem.UNAVAILABLE
+            if not (silent and self._may_be_there(picture.sign)):
+                self._discard(blob)
             raise
         return picture.sign
 
@@ -325,6 +340,10 @@ class Library:
             self._rebuilding = None
         fresh.indexes.close()
 
+    def catch_up(self, older: float) -> None:
+        """Bring the index after changes that other servers left undone for `older` seconds."""
+        self._view.indexes.catch_up(older)
+
     def close(self) -> None:
         """Stop the index's background work."""
         self._view.indexes.close()
@@ -345,8 +364,7 @@ class Library:
 
     def _load(self, model: Model) -> View:
         pipeline = model.pipelines[self.service.pipeline]
-        words = self._tools.make_words() if pipeline.by_words else None
-        indexes = Indexes(model.make_vectors(), words)
+        indexes = self._tools.indexing.open(self._items.library_id, model, pipeline.by_words)
         indexes.load(self._items, model.pack)
         return View(model, pipeline, indexes)
 
@@ -369,6 +387,13 @@ class Library:
             key = self._items.insert(replace(item, vectors=vectors))
             self._follow([key], lambda indexes: indexes.add(key, features, item.classes))
 
+    def _may_be_there(self, sign: ContSign) -> bool:
+        """Whether a row may refer to the file; if it does not, the file is swept up later."""
+        try:
+            return self._items.find(sign) is not None
+        except TusouError:
+            return True
+
     def _wanted(self, seen: Mapping[str, Vector], picture: Picture) -> dict[str, Vector]:
         """Vectors by the packs that count now; while it was seen, the library may have moved."""
         move = self._move
@@ -387,6 +412,8 @@ class Library:
             self._rebuilding.update(keys)
         try:
             change(self._view.indexes)
+        except TusouError:
+            raise  # an engine beside this process does not answer; the change is made up for later
         except Exception:
             _log.exception("the index could not follow a change and is loaded anew")
             stale, self._view = self._view, self._load(self._view.model)
@@ -434,10 +461,8 @@ class Library:
         if not blob:
             return
         for name in (blob, blob + THUMBNAIL):
-            with (
-                timed("blob"),
-                suppress(OSError),
-            ):  # what stays behind is swept up at the next start
+            # What stays behind is swept up at the next start.
+            with timed("blob"), suppress(OSError, TusouError):
                 self._tools.blobs.delete(name)
 
 

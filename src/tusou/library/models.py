@@ -17,6 +17,8 @@ class Model:
 
     pack: str
     """Its id, `name@version`."""
+    dimension: int
+    """Of its vectors."""
     pipelines: Mapping[str, Pipeline]
     """By the kinds that services name."""
     make_vectors: Callable[[], VectorIndex]

@@ -11,7 +11,16 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, u
 from tusou.errors import Problem, TusouError
 from tusou.storage.conditions import from_json, to_json
 from tusou.storage.database import Also, Database
-from tusou.storage.tables import batches, capacity_requests, items, libraries, moves, scans
+from tusou.storage.tables import (
+    batches,
+    capacity_requests,
+    index_times,
+    items,
+    libraries,
+    moves,
+    scans,
+    stale_items,
+)
 from tusou.types import Filter
 
 Act = Literal["delete", "reclass", "release", "import", "export", "rebuild", "move"]
@@ -236,14 +245,17 @@ class Batches:
     def release(self, library_id: int) -> bool:
         """Delete the row of an empty library and all that is said of it; False: it has pictures."""
         with self._database.write() as connection:
-            if connection.scalar(select(items.c.id).where(items.c.library_id == library_id)):
-                return False
+            # Held first: a picture that is being added is there when this goes on.
             row = connection.execute(
-                select(libraries).where(libraries.c.id == library_id)
+                select(libraries).where(libraries.c.id == library_id).with_for_update()
             ).one_or_none()
             if row is None:
                 return True
-            for table in (moves, batches, scans):
+            if connection.scalar(
+                select(items.c.id).where(items.c.library_id == library_id).limit(1)
+            ):
+                return False
+            for table in (moves, batches, scans, stale_items, index_times):
                 connection.execute(delete(table).where(table.c.library_id == library_id))
             connection.execute(
                 delete(capacity_requests).where(

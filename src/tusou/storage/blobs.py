@@ -1,11 +1,13 @@
-"""Picture files: whole or not there, in a folder."""
+"""Picture files: whole or not there; what every store of them keeps to, and the one in a folder."""
 
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tusou.errors import Problem, TusouError
 
@@ -20,8 +22,14 @@ def new_name() -> str:
     return uuid.uuid4().hex
 
 
+def check_name(name: str) -> None:
+    """Refuse what `new_name` never made, with KeyError: it could lead out of the store."""
+    if _NAME.fullmatch(name) is None:
+        raise KeyError(name)
+
+
 class Blobs(Protocol):
-    """Named byte strings, written once."""
+    """Named byte strings, written once. A store that does not answer raises UNAVAILABLE."""
 
     def put(self, name: str, data: bytes) -> None:
         """Keep `data`; on disk when this returns, never there in part.
@@ -48,6 +56,48 @@ class Blobs(Protocol):
         """All names, each with the time it was written (UTC seconds since 1970)."""
         ...
 
+    def close(self) -> None:
+        """Close what is open."""
+        ...
+
+
+class Copied(NamedTuple):
+    """What came of copying a store."""
+
+    copied: int
+    there: int
+
+
+def copy(source: Blobs, target: Blobs, threads: int = 8) -> Copied:
+    """Copy what the target lacks, and read it there again: it must be the same.
+
+    Raises:
+        RuntimeError: the target gave other bytes back.
+    """
+    there = {name for name, _ in target.names()}
+
+    def one(name: str) -> bool:
+        try:
+            data = source.get(name)
+        except KeyError:  # deleted meanwhile, or a write that was never finished
+            return False
+        target.put(name, data)
+        if target.get(name) != data:
+            raise RuntimeError(f"the new store gives other bytes back than it got: {name}")
+        return True
+
+    lacking = (name for name, _ in source.names() if name not in there)
+    with ThreadPoolExecutor(threads) as pool:
+        return Copied(sum(map(sum, _in_portions(pool, one, lacking))), len(there))
+
+
+def _in_portions(
+    pool: ThreadPoolExecutor, job: Callable[[str], bool], names: Iterator[str]
+) -> Iterator[Iterator[bool]]:
+    """Do a job for many names, a thousand at a time: a list of all may not fit into memory."""
+    while portion := list(islice(names, 1000)):
+        yield pool.map(job, portion)
+
 
 class FolderBlobs:
     """Blobs in a folder, spread over 256 subfolders."""
@@ -57,8 +107,7 @@ class FolderBlobs:
         folder.mkdir(parents=True, exist_ok=True)
 
     def _path(self, name: str) -> Path:
-        if _NAME.fullmatch(name) is None:
-            raise KeyError(name)
+        check_name(name)
         return self._folder / name[:2] / name
 
     def put(self, name: str, data: bytes) -> None:
@@ -92,6 +141,9 @@ class FolderBlobs:
                     yield path.name, path.stat().st_mtime
                 except FileNotFoundError:  # deleted meanwhile
                     continue
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def _write_beside(path: Path, data: bytes) -> None:

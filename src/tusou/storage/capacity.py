@@ -36,7 +36,7 @@ class CapacityRequests:
         Raises:
             TusouError: ITEM_EXISTS, one for this library is not decided yet.
         """
-        with self._database.write() as connection:
+        with self._database.write("capacity") as connection:
             mine = capacity_requests.c.app_id == app_id, capacity_requests.c.service == service
             if connection.scalar(
                 select(capacity_requests.c.id).where(*mine, capacity_requests.c.decided.is_(None))
@@ -88,7 +88,7 @@ class CapacityRequests:
             TusouError: REQUEST_MISSING, there is none or it was decided before.
         """
         now = int(time.time())
-        with self._database.write() as connection:
+        with self._database.write("capacity") as connection:
             row = connection.execute(
                 update(capacity_requests)
                 .where(capacity_requests.c.id == number, capacity_requests.c.decided.is_(None))

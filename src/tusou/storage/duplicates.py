@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from tusou.storage.database import Also, Database
-from tusou.storage.items import bag_of_words, vector_of
+from tusou.storage.items import stored_vector, stored_words
 from tusou.storage.tables import (
     different_pairs,
     items,
@@ -205,8 +205,8 @@ class Pairs:
             return [
                 Seen(
                     row.id,
-                    vector_of(row.vector),
-                    None if row.words is None else bag_of_words(row.words),
+                    stored_vector(row.vector),
+                    None if row.words is None else stored_words(row.words),
                     row.keypoints,
                     row.sketch,
                     row.blob,

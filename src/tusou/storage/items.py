@@ -1,12 +1,12 @@
 """Rows of libraries and of the pictures in them, and the transactions that change them."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tusou.errors import Problem, TusouError
@@ -160,12 +160,28 @@ class Registry:
         return self.get(row.app_id, row.service)
 
 
-class Items:
-    """The pictures of one library."""
+Mark = Callable[[Connection, int, Sequence[int]], None]
+"""Notes in a transaction that pictures of a library change in it."""
 
-    def __init__(self, database: Database, library_id: int) -> None:
+
+class Items:
+    """The pictures of one library.
+
+    Args:
+        database: Where they are.
+        library_id: Whose.
+        mark: Is told what each transaction changes that an index holds.
+    """
+
+    def __init__(self, database: Database, library_id: int, mark: Mark = lambda *_: None) -> None:
         self._database = database
         self._library_id = library_id
+        self._mark = mark
+
+    @property
+    def library_id(self) -> int:
+        """The library's number."""
+        return self._library_id
 
     def insert(self, item: NewItem) -> int:
         """Add a picture with its features in one transaction; returns its number.
@@ -212,6 +228,7 @@ class Items:
                     )
                 if item.words is not None:
                     connection.execute(insert(words), self._word_rows([(key, item.words)]))
+                self._mark(connection, self._library_id, [key])
         except IntegrityError as error:
             raise already_there(item.sign) from error
         return key
@@ -241,6 +258,7 @@ class Items:
         """
         numbers = [int(sign) for sign in signs]
         with self._database.write() as connection:
+            self._hold(connection)
             rows = connection.execute(
                 select(items.c.id, items.c.blob).where(
                     items.c.library_id == self._library_id, items.c.sign.in_(numbers)
@@ -261,6 +279,7 @@ class Items:
                 .where(libraries.c.id == self._library_id)
                 .values(size=libraries.c.size - len(keys))
             )
+            self._mark(connection, self._library_id, keys)
         return [Removed(row.id, row.blob) for row in rows]
 
     def update(
@@ -286,6 +305,8 @@ class Items:
             ).one_or_none()
             if changed is None:
                 raise TusouError(Problem.ITEM_MISSING, str(sign))
+            if classes != (None, None):
+                self._mark(connection, self._library_id, [changed.id])
         return changed.id, (changed.class1, changed.class2)
 
     def reclass(
@@ -302,13 +323,16 @@ class Items:
                 values[name] = value
         mine = items.c.library_id == self._library_id, items.c.sign.in_(list(map(int, signs)))
         with self._database.write() as connection:
+            self._hold(connection)
             changed = connection.execute(
                 update(items)
                 .where(*mine)
                 .values(**values)
                 .returning(items.c.id, items.c.class1, items.c.class2)
             )
-            return {row.id: (row.class1, row.class2) for row in changed}
+            found = {row.id: (row.class1, row.class2) for row in changed}
+            self._mark(connection, self._library_id, list(found))
+        return found
 
     def found(self, keys: Sequence[int]) -> dict[int, Found]:
         """Signs and briefs by number; pictures deleted meanwhile are left out."""
@@ -349,10 +373,8 @@ class Items:
         )
         if keys is not None:
             query = query.where(vectors.c.item_id.in_(keys))
-        with self._database.read() as connection:
-            result = connection.execution_options(yield_per=_SCAN_ROWS).execute(query)
-            for rows in result.partitions():
-                yield vector_rows(rows)
+        for rows in self._database.stream(query, _SCAN_ROWS):
+            yield vector_rows(rows)
 
     def scan_words(
         self, keys: Sequence[int] | None = None
@@ -365,15 +387,13 @@ class Items:
         )
         if keys is not None:
             query = query.where(words.c.item_id.in_(keys))
-        with self._database.read() as connection:
-            result = connection.execution_options(yield_per=_SCAN_ROWS).execute(query)
-            for rows in result.partitions():
-                keys, data, first, second = zip(*rows, strict=True)
-                yield (
-                    np.array(keys, np.int64),
-                    list(map(bag_of_words, data)),
-                    np.array([first, second], np.uint16).T,
-                )
+        for rows in self._database.stream(query, _SCAN_ROWS):
+            numbers, data, first, second = zip(*rows, strict=True)
+            yield (
+                np.array(numbers, np.int64),
+                list(map(stored_words, data)),
+                np.array([first, second], np.uint16).T,
+            )
 
     def without_words(self, limit: int) -> dict[int, bytes]:
         """Packed keypoints of up to `limit` pictures that an older version left without words."""
@@ -391,6 +411,15 @@ class Items:
         """Store words of pictures that had none."""
         with self._database.write() as connection:
             connection.execute(insert(words), self._word_rows(found.items()))
+
+    def _hold(self, connection: Connection) -> None:
+        """Keep others from adding to or deleting from the library until the transaction ends.
+
+        An add takes the library's row first, too: all take locks in one order, so none wait in a
+        ring, and no two delete a picture both.
+        """
+        row = select(libraries.c.id).where(libraries.c.id == self._library_id)
+        connection.execute(row.with_for_update())
 
     def _vector_rows(self, key: int, found: Mapping[str, Vector]) -> list[dict[str, object]]:
         return [
@@ -422,11 +451,6 @@ def vector_bytes(vector: Vector) -> bytes:
     return vector.astype("<f2").tobytes()
 
 
-def vector_of(data: bytes) -> Vector:
-    """Undo `vector_bytes`, but for the rounding."""
-    return np.frombuffer(data, "<f2").astype(np.float32)
-
-
 def vector_rows(rows: Sequence[Sequence[Any]]) -> VectorRows:
     """Take rows of number, vector and two classes apart into columns; one or more rows."""
     keys, data, first, second = zip(*rows, strict=True)
@@ -443,7 +467,12 @@ def word_bytes(bag: Words) -> bytes:
     return bag.numbers.astype("<u2").tobytes() + bag.signatures.astype("<u4").tobytes()
 
 
-def bag_of_words(data: bytes) -> Words:
+def stored_vector(data: bytes) -> Vector:
+    """Undo `vector_bytes`, but for the rounding."""
+    return np.frombuffer(data, "<f2").astype(np.float32)
+
+
+def stored_words(data: bytes) -> Words:
     """Undo `word_bytes`."""
     count = len(data) // 6
     return Words(

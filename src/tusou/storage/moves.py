@@ -60,7 +60,7 @@ class Moves:
             ValueError: the library has this pack and is not being moved; or some of its pictures
                 were stored without their originals.
         """
-        with self._database.write() as connection:
+        with self._database.write("moves") as connection:
             own = connection.scalar(select(libraries.c.pack).where(libraries.c.id == library_id))
             known = connection.execute(delete(moves).where(moves.c.library_id == library_id))
             if own == pack and not known.rowcount:
@@ -100,7 +100,7 @@ class Moves:
 
     def switch(self, library_id: int, pack: str) -> bool:
         """Make the pack the library's own; False where the move was called off meanwhile."""
-        with self._database.write() as connection:
+        with self._database.write("moves") as connection:
             wanted = select(moves.c.pack).where(_is(library_id, pack)).exists()
             switched = connection.execute(
                 update(libraries).where(libraries.c.id == library_id, wanted).values(pack=pack)
@@ -113,7 +113,7 @@ class Moves:
         Returns:
             Whether it is over.
         """
-        with self._database.write() as connection:
+        with self._database.write("moves") as connection:
             own = connection.scalar(select(libraries.c.pack).where(libraries.c.id == library_id))
             if own != pack:
                 return True  # another move was asked for, and needs them

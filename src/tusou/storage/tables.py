@@ -329,6 +329,22 @@ capacity_requests = Table(
     Index(None, "app_id", "service"),
     sqlite_autoincrement=True,
 )
+# Pictures that an index shared by several servers may not have followed yet, even deleted ones.
+stale_items = Table(
+    "stale_items",
+    metadata,
+    Column("item_id", _Id, primary_key=True, autoincrement=False),
+    Column("library_id", _Id, nullable=False),
+    Column("since", BigInteger, nullable=False, index=True),
+)
+# When libraries were last written to in such an index, by the clock of its engine.
+index_times = Table(
+    "index_times",
+    metadata,
+    Column("library_id", _Id, primary_key=True, autoincrement=False),
+    Column("kind", String(8), primary_key=True),  # vectors, words
+    Column("time", BigInteger, nullable=False),
+)
 # Work on many pictures: it waits, so that it can be called off, and goes on after a restart.
 batches = Table(
     "batches",
