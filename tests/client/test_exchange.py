@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tusou.client import calls
-from tusou.client.calls import Call
+from tusou.client.call import Call
 from tusou.client.exchange import Exchange, Pause, Renew, Reply, Retries, Send
 from tusou.client.problems import (
     BadRequest,
@@ -221,7 +221,7 @@ def test_what_is_no_answer_of_this_server_is_told_as_such(answer: httpx.Response
 
 def test_fields_are_sent_as_the_server_reads_them() -> None:
     call = calls.search("similar", picture=3, threshold=1e-7, tags=(1, 2), limit=5)
-    assert call.fields == {
+    assert call.body.fields == {
         "picture": "3",
         "threshold": "0.0000001",
         "tags": "1,2",

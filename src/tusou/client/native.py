@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import aclosing, closing
 from inspect import Parameter, signature
 from pathlib import Path
 from ssl import SSLContext
@@ -21,9 +22,10 @@ import httpx
 
 from tusou.client import calls
 from tusou.client.bulk import CONCURRENCY, OF_ONE, Added, Given, NewPicture, as_new, most_waiting
-from tusou.client.calls import Call
+from tusou.client.call import Call, Paged, following
+from tusou.client.calls.batches import add_one
 from tusou.client.exchange import Exchange, Pause, Renew, Reply, Retries, Send, Step, Steps
-from tusou.client.results import Page, Picture
+from tusou.client.files import A_PART, Arriving
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -115,36 +117,43 @@ def _awaiting(
 
 
 def _blocking_pages(
-    make: Callable[P, Call[Page]],
-) -> "Callable[Concatenate[Client, P], Iterator[Picture]]":
+    make: Callable[P, Call[Paged[T]]],
+) -> "Callable[Concatenate[Client, P], Iterator[T]]":
     """A method of `Client` that goes through all pages of a list."""
 
-    def method(self: "Client", /, *args: P.args, **options: P.kwargs) -> Iterator[Picture]:
-        call: Call[Page] | None = make(*args, **options)
+    def method(self: "Client", /, *args: P.args, **options: P.kwargs) -> Iterator[T]:
+        call: Call[Paged[T]] | None = make(*args, **options)
         while call is not None:
             page = self.run(call)
-            yield from page.pictures
-            call = calls.following(call, page)
+            yield from page
+            call = following(call, page)
 
-    return _like(method, make, Iterator[Picture])
+    return _like(method, make, Iterator[_told_by(make)])  # type: ignore[misc]
 
 
 def _awaiting_pages(
-    make: Callable[P, Call[Page]],
-) -> "Callable[Concatenate[AsyncClient, P], AsyncIterator[Picture]]":
+    make: Callable[P, Call[Paged[T]]],
+) -> "Callable[Concatenate[AsyncClient, P], AsyncIterator[T]]":
     """A method of `AsyncClient` that goes through all pages of a list."""
 
     async def method(
         self: "AsyncClient", /, *args: P.args, **options: P.kwargs
-    ) -> AsyncIterator[Picture]:
-        call: Call[Page] | None = make(*args, **options)
+    ) -> AsyncIterator[T]:
+        call: Call[Paged[T]] | None = make(*args, **options)
         while call is not None:
             page = await self.run(call)
-            for picture in page.pictures:
-                yield picture
-            call = calls.following(call, page)
+            for each in page:
+                yield each
+            call = following(call, page)
 
-    return _like(method, make, AsyncIterator[Picture])
+    return _like(method, make, AsyncIterator[_told_by(make)])  # type: ignore[misc]
+
+
+def _told_by(make: Callable[..., Any]) -> Any:
+    """What a page that a call brings consists of."""
+    (page,) = get_args(signature(make).return_annotation)
+    (each,) = get_args(signature(page.__iter__).return_annotation)
+    return each
 
 
 class Client(_Opened):
@@ -155,17 +164,53 @@ class Client(_Opened):
         self._renewing = threading.Lock()
 
     libraries = _blocking(calls.libraries)
+    create_library = _blocking(calls.create_library)
     library = _blocking(calls.library)
+    resize_library = _blocking(calls.resize_library)
+    release_library = _blocking(calls.release_library)
+    stats = _blocking(calls.stats)
+    move_library = _blocking(calls.move_library)
+    rebuild_library = _blocking(calls.rebuild_library)
+
     list_pictures = _blocking(calls.list_pictures)
     pictures = _blocking_pages(calls.list_pictures)
     picture = _blocking(calls.picture)
     thumbnail = _blocking(calls.thumbnail)
     original = _blocking(calls.original)
     add = _blocking(calls.add)
+    add_batch = _blocking(calls.add_batch)
+    exists = _blocking(calls.exists)
     update = _blocking(calls.update)
     delete = _blocking(calls.delete)
+    delete_pictures = _blocking(calls.delete_pictures)
+    retag_pictures = _blocking(calls.retag_pictures)
+
     search = _blocking(calls.search)
+    hits = _blocking_pages(calls.search)
+    compare = _blocking(calls.compare)
     explain = _blocking(calls.explain)
+    draw = _blocking(calls.draw)
+
+    import_file = _blocking(calls.import_file)
+    import_manifest = _blocking(calls.import_manifest)
+    export = _blocking(calls.export)
+    list_tasks = _blocking(calls.list_tasks)
+    tasks = _blocking_pages(calls.list_tasks)
+    task = _blocking(calls.task)
+    wait = _blocking(calls.wait)
+    cancel_task = _blocking(calls.cancel_task)
+    task_errors = _blocking(calls.task_errors)
+    download = _blocking(calls.download)
+
+    start_scan = _blocking(calls.start_scan)
+    scan = _blocking(calls.scan)
+    wait_for_scan = _blocking(calls.wait_for_scan)
+    list_duplicates = _blocking(calls.list_duplicates)
+    duplicates = _blocking_pages(calls.list_duplicates)
+    duplicates_of = _blocking(calls.duplicates_of)
+    keep_duplicate = _blocking(calls.keep_duplicate)
+    part_duplicates = _blocking(calls.part_duplicates)
+    delete_duplicates = _blocking(calls.delete_duplicates)
 
     def add_many(
         self, service: str, pictures: Given, *, concurrency: int = CONCURRENCY
@@ -183,7 +228,7 @@ class Client(_Opened):
 
         def bring(index: int, new: NewPicture) -> Added:
             try:
-                return Added(index, new, self.run(new.call(service)), None)
+                return Added(index, new, self.run(add_one(service, new)), None)
             except OF_ONE as error:
                 return Added(index, new, None, error)
 
@@ -232,7 +277,7 @@ class Client(_Opened):
         match step:
             case Send():
                 try:
-                    return self._http.send(step.request(self._http))
+                    return self._send(step)
                 except httpx.RequestError as error:
                     return error
             case Pause(seconds):
@@ -241,6 +286,19 @@ class Client(_Opened):
                 with self._renewing:
                     self._drive(self._exchange.renewal(stale))
         return None
+
+    def _send(self, step: Send) -> httpx.Response:
+        request = step.request(self._http)
+        if step.into is None:
+            return self._http.send(request)
+        with closing(self._http.send(request, stream=True)) as response:
+            if response.is_success:
+                with Arriving(step.into) as file:
+                    for part in response.iter_bytes(A_PART):
+                        file.write(part)
+            else:
+                response.read()
+        return response
 
 
 class AsyncClient(_Opened):
@@ -251,17 +309,53 @@ class AsyncClient(_Opened):
         self._renewing = asyncio.Lock()
 
     libraries = _awaiting(calls.libraries)
+    create_library = _awaiting(calls.create_library)
     library = _awaiting(calls.library)
+    resize_library = _awaiting(calls.resize_library)
+    release_library = _awaiting(calls.release_library)
+    stats = _awaiting(calls.stats)
+    move_library = _awaiting(calls.move_library)
+    rebuild_library = _awaiting(calls.rebuild_library)
+
     list_pictures = _awaiting(calls.list_pictures)
     pictures = _awaiting_pages(calls.list_pictures)
     picture = _awaiting(calls.picture)
     thumbnail = _awaiting(calls.thumbnail)
     original = _awaiting(calls.original)
     add = _awaiting(calls.add)
+    add_batch = _awaiting(calls.add_batch)
+    exists = _awaiting(calls.exists)
     update = _awaiting(calls.update)
     delete = _awaiting(calls.delete)
+    delete_pictures = _awaiting(calls.delete_pictures)
+    retag_pictures = _awaiting(calls.retag_pictures)
+
     search = _awaiting(calls.search)
+    hits = _awaiting_pages(calls.search)
+    compare = _awaiting(calls.compare)
     explain = _awaiting(calls.explain)
+    draw = _awaiting(calls.draw)
+
+    import_file = _awaiting(calls.import_file)
+    import_manifest = _awaiting(calls.import_manifest)
+    export = _awaiting(calls.export)
+    list_tasks = _awaiting(calls.list_tasks)
+    tasks = _awaiting_pages(calls.list_tasks)
+    task = _awaiting(calls.task)
+    wait = _awaiting(calls.wait)
+    cancel_task = _awaiting(calls.cancel_task)
+    task_errors = _awaiting(calls.task_errors)
+    download = _awaiting(calls.download)
+
+    start_scan = _awaiting(calls.start_scan)
+    scan = _awaiting(calls.scan)
+    wait_for_scan = _awaiting(calls.wait_for_scan)
+    list_duplicates = _awaiting(calls.list_duplicates)
+    duplicates = _awaiting_pages(calls.list_duplicates)
+    duplicates_of = _awaiting(calls.duplicates_of)
+    keep_duplicate = _awaiting(calls.keep_duplicate)
+    part_duplicates = _awaiting(calls.part_duplicates)
+    delete_duplicates = _awaiting(calls.delete_duplicates)
 
     async def add_many(
         self, service: str, pictures: Given, *, concurrency: int = CONCURRENCY
@@ -273,7 +367,7 @@ class AsyncClient(_Opened):
         async def bring(index: int, new: NewPicture) -> Added:
             async with room:
                 try:
-                    call = await asyncio.to_thread(new.call, service)  # reads a file
+                    call = await asyncio.to_thread(add_one, service, new)  # reads a file
                     picture = await self.run(call)
                     return Added(index, new, picture, None)
                 except OF_ONE as error:
@@ -320,7 +414,7 @@ class AsyncClient(_Opened):
         match step:
             case Send():
                 try:
-                    return await self._http.send(step.request(self._http))
+                    return await self._send(step)
                 except httpx.RequestError as error:
                     return error
             case Pause(seconds):
@@ -329,3 +423,16 @@ class AsyncClient(_Opened):
                 async with self._renewing:
                     await self._drive(self._exchange.renewal(stale))
         return None
+
+    async def _send(self, step: Send) -> httpx.Response:
+        request = step.request(self._http)
+        if step.into is None:
+            return await self._http.send(request)
+        async with aclosing(await self._http.send(request, stream=True)) as response:
+            if response.is_success:
+                with Arriving(step.into) as file:
+                    async for part in response.aiter_bytes(A_PART):
+                        await asyncio.to_thread(file.write, part)
+            else:
+                await response.aread()
+        return response
