@@ -98,12 +98,13 @@ class Scan:
     """How far a library was looked through for duplicates."""
 
     state: str
+    """none (nobody has asked for one), waiting, running or done."""
     total: int
     done: int
     asked: datetime | None
     ended: datetime | None
     problem: str | None
-    """Why it failed."""
+    """Why it does not go on just now; the server tries again."""
 
     @property
     def is_over(self) -> bool:

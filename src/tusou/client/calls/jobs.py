@@ -53,7 +53,7 @@ def import_file(
     size = sent.stat().st_size
     lines = sent.name.lower().endswith(_LINES_ENDINGS)
     query = texts(brief=brief, tags=tags, class_id1=class_id1, class_id2=class_id2, webhook=webhook)
-    # With its length said, a file that is too large is refused before it is sent.
+    # What stands before a server may refuse a body of unknown length, or keep it all to measure it.
     headers = {
         "content-type": _LINES if lines else "application/x-tar",
         "content-length": str(size),

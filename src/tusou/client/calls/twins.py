@@ -19,7 +19,9 @@ def scan(service: str) -> Call[Scan]:
 
 
 def wait_for_scan(service: str, *, timeout: float | None = None) -> Call[Scan]:
-    """Wait until no scan is under way; it is asked for as `wait` asks.
+    """Wait until no scan is under way, or one cannot go on just now: see its `problem`.
+
+    It is asked for as `wait` asks.
 
     Args:
         service: Whose library.
@@ -28,7 +30,7 @@ def wait_for_scan(service: str, *, timeout: float | None = None) -> Call[Scan]:
     Raises:
         StillRunning: it goes on after that time.
     """
-    until = Until(lambda told: told.is_over, timeout)
+    until = Until(lambda told: told.is_over or told.problem is not None, timeout)
     return Call("GET", path(service, "duplicates", "scan"), one(Scan.read), until=until)
 
 
