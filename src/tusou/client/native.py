@@ -10,26 +10,24 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing, closing
-from inspect import Parameter, signature
 from pathlib import Path
 from ssl import SSLContext
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, get_args
+from typing import Any, Self, TypeVar
 
 import httpx
 
 from tusou.client import calls
 from tusou.client.bulk import CONCURRENCY, OF_ONE, Added, Given, NewPicture, as_new, most_waiting
-from tusou.client.call import Call, Paged, following
+from tusou.client.call import Call
 from tusou.client.calls.batches import add_one
 from tusou.client.exchange import Exchange, Pause, Renew, Reply, Retries, Send, Step, Steps
 from tusou.client.files import A_PART, Arriving
+from tusou.client.methods import awaiting, awaiting_pages, blocking, blocking_pages
 
-P = ParamSpec("P")
 T = TypeVar("T")
-_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 class _Opened:
@@ -83,79 +81,6 @@ class _Opened:
         return cls(api_key, secret_key, host, **options)
 
 
-def _like(method: _Method, make: Callable[..., Any], result: object = None) -> _Method:
-    """Give a method name, parameters and description of its call, for those who ask for help."""
-    plain = signature(make)
-    (told,) = get_args(plain.return_annotation)
-    this = Parameter("self", Parameter.POSITIONAL_ONLY)
-    method.__name__ = make.__name__
-    method.__doc__ = make.__doc__
-    method.__signature__ = plain.replace(  # type: ignore[attr-defined]
-        parameters=[this, *plain.parameters.values()], return_annotation=result or told
-    )
-    return method
-
-
-def _blocking(make: Callable[P, Call[T]]) -> "Callable[Concatenate[Client, P], T]":
-    """A method of `Client` that makes a call."""
-
-    def method(self: "Client", /, *args: P.args, **options: P.kwargs) -> T:
-        return self.run(make(*args, **options))
-
-    return _like(method, make)
-
-
-def _awaiting(
-    make: Callable[P, Call[T]],
-) -> "Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]":
-    """A method of `AsyncClient` that makes a call."""
-
-    async def method(self: "AsyncClient", /, *args: P.args, **options: P.kwargs) -> T:
-        return await self.run(make(*args, **options))
-
-    return _like(method, make)
-
-
-def _blocking_pages(
-    make: Callable[P, Call[Paged[T]]],
-) -> "Callable[Concatenate[Client, P], Iterator[T]]":
-    """A method of `Client` that goes through all pages of a list."""
-
-    def method(self: "Client", /, *args: P.args, **options: P.kwargs) -> Iterator[T]:
-        call: Call[Paged[T]] | None = make(*args, **options)
-        while call is not None:
-            page = self.run(call)
-            yield from page
-            call = following(call, page)
-
-    return _like(method, make, Iterator[_told_by(make)])  # type: ignore[misc]
-
-
-def _awaiting_pages(
-    make: Callable[P, Call[Paged[T]]],
-) -> "Callable[Concatenate[AsyncClient, P], AsyncIterator[T]]":
-    """A method of `AsyncClient` that goes through all pages of a list."""
-
-    async def method(
-        self: "AsyncClient", /, *args: P.args, **options: P.kwargs
-    ) -> AsyncIterator[T]:
-        call: Call[Paged[T]] | None = make(*args, **options)
-        while call is not None:
-            page = await self.run(call)
-            for each in page:
-                yield each
-            call = following(call, page)
-
-    return _like(method, make, AsyncIterator[_told_by(make)])  # type: ignore[misc]
-
-
-def _told_by(make: Callable[..., Any]) -> Any:
-    """What a page that a call brings consists of."""
-    (page,) = get_args(signature(make).return_annotation)
-    (each,) = get_args(signature(page.__iter__).return_annotation)
-    return each
-
-
 class Client(_Opened):
     """The native interface, call by call; threads may share it."""
 
@@ -163,54 +88,54 @@ class Client(_Opened):
         self._http = httpx.Client(**options)
         self._renewing = threading.Lock()
 
-    libraries = _blocking(calls.libraries)
-    create_library = _blocking(calls.create_library)
-    library = _blocking(calls.library)
-    resize_library = _blocking(calls.resize_library)
-    release_library = _blocking(calls.release_library)
-    stats = _blocking(calls.stats)
-    move_library = _blocking(calls.move_library)
-    rebuild_library = _blocking(calls.rebuild_library)
+    libraries = blocking(calls.libraries)
+    create_library = blocking(calls.create_library)
+    library = blocking(calls.library)
+    resize_library = blocking(calls.resize_library)
+    release_library = blocking(calls.release_library)
+    stats = blocking(calls.stats)
+    move_library = blocking(calls.move_library)
+    rebuild_library = blocking(calls.rebuild_library)
 
-    list_pictures = _blocking(calls.list_pictures)
-    pictures = _blocking_pages(calls.list_pictures)
-    picture = _blocking(calls.picture)
-    thumbnail = _blocking(calls.thumbnail)
-    original = _blocking(calls.original)
-    add = _blocking(calls.add)
-    add_batch = _blocking(calls.add_batch)
-    exists = _blocking(calls.exists)
-    update = _blocking(calls.update)
-    delete = _blocking(calls.delete)
-    delete_pictures = _blocking(calls.delete_pictures)
-    retag_pictures = _blocking(calls.retag_pictures)
+    list_pictures = blocking(calls.list_pictures)
+    pictures = blocking_pages(calls.list_pictures)
+    picture = blocking(calls.picture)
+    thumbnail = blocking(calls.thumbnail)
+    original = blocking(calls.original)
+    add = blocking(calls.add)
+    add_batch = blocking(calls.add_batch)
+    exists = blocking(calls.exists)
+    update = blocking(calls.update)
+    delete = blocking(calls.delete)
+    delete_pictures = blocking(calls.delete_pictures)
+    retag_pictures = blocking(calls.retag_pictures)
 
-    search = _blocking(calls.search)
-    hits = _blocking_pages(calls.search)
-    compare = _blocking(calls.compare)
-    explain = _blocking(calls.explain)
-    draw = _blocking(calls.draw)
+    search = blocking(calls.search)
+    hits = blocking_pages(calls.search)
+    compare = blocking(calls.compare)
+    explain = blocking(calls.explain)
+    draw = blocking(calls.draw)
 
-    import_file = _blocking(calls.import_file)
-    import_manifest = _blocking(calls.import_manifest)
-    export = _blocking(calls.export)
-    list_tasks = _blocking(calls.list_tasks)
-    tasks = _blocking_pages(calls.list_tasks)
-    task = _blocking(calls.task)
-    wait = _blocking(calls.wait)
-    cancel_task = _blocking(calls.cancel_task)
-    task_errors = _blocking(calls.task_errors)
-    download = _blocking(calls.download)
+    import_file = blocking(calls.import_file)
+    import_manifest = blocking(calls.import_manifest)
+    export = blocking(calls.export)
+    list_tasks = blocking(calls.list_tasks)
+    tasks = blocking_pages(calls.list_tasks)
+    task = blocking(calls.task)
+    wait = blocking(calls.wait)
+    cancel_task = blocking(calls.cancel_task)
+    task_errors = blocking(calls.task_errors)
+    download = blocking(calls.download)
 
-    start_scan = _blocking(calls.start_scan)
-    scan = _blocking(calls.scan)
-    wait_for_scan = _blocking(calls.wait_for_scan)
-    list_duplicates = _blocking(calls.list_duplicates)
-    duplicates = _blocking_pages(calls.list_duplicates)
-    duplicates_of = _blocking(calls.duplicates_of)
-    keep_duplicate = _blocking(calls.keep_duplicate)
-    part_duplicates = _blocking(calls.part_duplicates)
-    delete_duplicates = _blocking(calls.delete_duplicates)
+    start_scan = blocking(calls.start_scan)
+    scan = blocking(calls.scan)
+    wait_for_scan = blocking(calls.wait_for_scan)
+    list_duplicates = blocking(calls.list_duplicates)
+    duplicates = blocking_pages(calls.list_duplicates)
+    duplicates_of = blocking(calls.duplicates_of)
+    keep_duplicate = blocking(calls.keep_duplicate)
+    part_duplicates = blocking(calls.part_duplicates)
+    delete_duplicates = blocking(calls.delete_duplicates)
 
     def add_many(
         self, service: str, pictures: Given, *, concurrency: int = CONCURRENCY
@@ -308,54 +233,54 @@ class AsyncClient(_Opened):
         self._http = httpx.AsyncClient(**options)
         self._renewing = asyncio.Lock()
 
-    libraries = _awaiting(calls.libraries)
-    create_library = _awaiting(calls.create_library)
-    library = _awaiting(calls.library)
-    resize_library = _awaiting(calls.resize_library)
-    release_library = _awaiting(calls.release_library)
-    stats = _awaiting(calls.stats)
-    move_library = _awaiting(calls.move_library)
-    rebuild_library = _awaiting(calls.rebuild_library)
+    libraries = awaiting(calls.libraries)
+    create_library = awaiting(calls.create_library)
+    library = awaiting(calls.library)
+    resize_library = awaiting(calls.resize_library)
+    release_library = awaiting(calls.release_library)
+    stats = awaiting(calls.stats)
+    move_library = awaiting(calls.move_library)
+    rebuild_library = awaiting(calls.rebuild_library)
 
-    list_pictures = _awaiting(calls.list_pictures)
-    pictures = _awaiting_pages(calls.list_pictures)
-    picture = _awaiting(calls.picture)
-    thumbnail = _awaiting(calls.thumbnail)
-    original = _awaiting(calls.original)
-    add = _awaiting(calls.add)
-    add_batch = _awaiting(calls.add_batch)
-    exists = _awaiting(calls.exists)
-    update = _awaiting(calls.update)
-    delete = _awaiting(calls.delete)
-    delete_pictures = _awaiting(calls.delete_pictures)
-    retag_pictures = _awaiting(calls.retag_pictures)
+    list_pictures = awaiting(calls.list_pictures)
+    pictures = awaiting_pages(calls.list_pictures)
+    picture = awaiting(calls.picture)
+    thumbnail = awaiting(calls.thumbnail)
+    original = awaiting(calls.original)
+    add = awaiting(calls.add)
+    add_batch = awaiting(calls.add_batch)
+    exists = awaiting(calls.exists)
+    update = awaiting(calls.update)
+    delete = awaiting(calls.delete)
+    delete_pictures = awaiting(calls.delete_pictures)
+    retag_pictures = awaiting(calls.retag_pictures)
 
-    search = _awaiting(calls.search)
-    hits = _awaiting_pages(calls.search)
-    compare = _awaiting(calls.compare)
-    explain = _awaiting(calls.explain)
-    draw = _awaiting(calls.draw)
+    search = awaiting(calls.search)
+    hits = awaiting_pages(calls.search)
+    compare = awaiting(calls.compare)
+    explain = awaiting(calls.explain)
+    draw = awaiting(calls.draw)
 
-    import_file = _awaiting(calls.import_file)
-    import_manifest = _awaiting(calls.import_manifest)
-    export = _awaiting(calls.export)
-    list_tasks = _awaiting(calls.list_tasks)
-    tasks = _awaiting_pages(calls.list_tasks)
-    task = _awaiting(calls.task)
-    wait = _awaiting(calls.wait)
-    cancel_task = _awaiting(calls.cancel_task)
-    task_errors = _awaiting(calls.task_errors)
-    download = _awaiting(calls.download)
+    import_file = awaiting(calls.import_file)
+    import_manifest = awaiting(calls.import_manifest)
+    export = awaiting(calls.export)
+    list_tasks = awaiting(calls.list_tasks)
+    tasks = awaiting_pages(calls.list_tasks)
+    task = awaiting(calls.task)
+    wait = awaiting(calls.wait)
+    cancel_task = awaiting(calls.cancel_task)
+    task_errors = awaiting(calls.task_errors)
+    download = awaiting(calls.download)
 
-    start_scan = _awaiting(calls.start_scan)
-    scan = _awaiting(calls.scan)
-    wait_for_scan = _awaiting(calls.wait_for_scan)
-    list_duplicates = _awaiting(calls.list_duplicates)
-    duplicates = _awaiting_pages(calls.list_duplicates)
-    duplicates_of = _awaiting(calls.duplicates_of)
-    keep_duplicate = _awaiting(calls.keep_duplicate)
-    part_duplicates = _awaiting(calls.part_duplicates)
-    delete_duplicates = _awaiting(calls.delete_duplicates)
+    start_scan = awaiting(calls.start_scan)
+    scan = awaiting(calls.scan)
+    wait_for_scan = awaiting(calls.wait_for_scan)
+    list_duplicates = awaiting(calls.list_duplicates)
+    duplicates = awaiting_pages(calls.list_duplicates)
+    duplicates_of = awaiting(calls.duplicates_of)
+    keep_duplicate = awaiting(calls.keep_duplicate)
+    part_duplicates = awaiting(calls.part_duplicates)
+    delete_duplicates = awaiting(calls.delete_duplicates)
 
     async def add_many(
         self, service: str, pictures: Given, *, concurrency: int = CONCURRENCY
