@@ -1,6 +1,7 @@
 """When a call is tried again and when not, without any server: the steps are driven by hand."""
 
 import json
+import pickle
 from collections.abc import Sequence
 from email.utils import formatdate
 from typing import Any
@@ -9,27 +10,35 @@ import httpx
 import pytest
 
 from tusou.client import calls
-from tusou.client.calls import Call
+from tusou.client.call import Call
 from tusou.client.exchange import Exchange, Pause, Renew, Reply, Retries, Send
 from tusou.client.problems import (
     BadRequest,
     ClientError,
+    Conflict,
     LibraryFull,
     LimitReached,
+    NotFound,
     NotUnderstood,
     PictureExists,
     Rejected,
+    StillRunning,
     TimedOut,
     Unauthorized,
     Unavailable,
     Unreachable,
     rejection,
 )
+from tusou.client.reports import Task
 from tusou.errors import Problem
+from tusou.web.rest import shapes
 from tusou.web.statuses import status_of
 
 OK = httpx.Response(200, json={"libraries": []})
 GRANT = httpx.Response(200, json={"access_token": "t1", "expires_in": 2592000})
+
+TASK = shapes.example(shapes.TASK)
+STATES = ("running", "done")
 
 
 def problem(row: Problem, headers: dict[str, str] | None = None, **facts: Any) -> httpx.Response:
@@ -221,10 +230,61 @@ def test_what_is_no_answer_of_this_server_is_told_as_such(answer: httpx.Response
 
 def test_fields_are_sent_as_the_server_reads_them() -> None:
     call = calls.search("similar", picture=3, threshold=1e-7, tags=(1, 2), limit=5)
-    assert call.fields == {
+    assert call.body.fields == {
         "picture": "3",
         "threshold": "0.0000001",
         "tags": "1,2",
         "limit": "5",
     }
     assert calls.library("a/b c").path == "/v1/libraries/a%2Fb%20c"
+
+
+def test_what_may_be_under_way_is_not_sent_twice() -> None:
+    drive = Drive([GRANT, httpx.ReadError("lost")])
+    with pytest.raises(Unreachable):
+        drive.call(calls.export("similar"))
+    assert drive.pauses == []
+    task = httpx.Response(202, json=TASK)
+    busy = problem(Problem.OVERLOADED)
+    drive = Drive([GRANT, httpx.ConnectError("refused"), busy, task])  # it never began
+    assert drive.call(calls.export("similar")).id == 5
+    assert len(drive.pauses) == 2
+
+
+def test_what_is_waited_for_is_asked_for_ever_more_rarely() -> None:
+    running, done = (httpx.Response(200, json=TASK | {"state": state}) for state in STATES)
+    drive = Drive([GRANT, *[running] * 14, done])
+    assert drive.call(calls.wait("similar", 5)).state == "done"
+    assert drive.pauses[:3] == pytest.approx([0.1, 0.15, 0.225])
+    assert drive.pauses[-3:] == [5.0] * 3
+    drive = Drive([GRANT, running, running])
+    with pytest.raises(StillRunning, match="running") as told:
+        drive.call(calls.wait("similar", 5, timeout=0))
+    assert pickle.loads(pickle.dumps(told.value)).last.id == 5
+
+
+def test_nobody_waits_for_a_scan_that_cannot_go_on() -> None:
+    scan = shapes.example(shapes.SCAN)
+    running, held = (httpx.Response(200, json=scan | {"problem": why}) for why in (None, "full"))
+    drive = Drive([GRANT, running, held])
+    assert drive.call(calls.wait_for_scan("similar")).problem == "full"
+    assert len(drive.pauses) == 1
+
+
+def test_a_release_is_over_when_the_library_is_gone() -> None:
+    gone = problem(Problem.NO_LIBRARY)
+    release = Task.read(TASK | {"kind": "release"})
+    assert Drive([GRANT, gone]).call(calls.wait("similar", release)).state == "done"
+    for other in (5, Task.read(TASK)):
+        with pytest.raises(NotFound):
+            Drive([GRANT, gone]).call(calls.wait("similar", other))
+
+
+def test_a_task_that_was_called_off_when_the_answer_was_lost_is_called_off() -> None:
+    lost, over = httpx.ReadError("lost"), problem(Problem.ITEM_EXISTS)
+    canceled, done = (httpx.Response(200, json=TASK | {"state": s}) for s in ("canceled", "done"))
+    assert Drive([GRANT, lost, over, canceled]).call(calls.cancel_task("similar", 5)).is_over
+    with pytest.raises(Conflict):
+        Drive([GRANT, lost, over, done]).call(calls.cancel_task("similar", 5))
+    with pytest.raises(Conflict):
+        Drive([GRANT, over]).call(calls.cancel_task("similar", 5))

@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from support.clients import Connect
 from support.faults import Faults, Says
 from support.pictures import encoded, goods, picture
 from support.server import Caller, Server
@@ -33,73 +34,6 @@ from tusou.errors import Problem
 from tusou.storage.tables import tokens
 
 A, B, C = (picture(seed, 320, 300) for seed in (401, 402, 403))
-
-
-class Awaited:
-    """An `AsyncClient` whose methods are called as those of a `Client`."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        self._runner = asyncio.Runner()
-        self._client = AsyncClient(*args, **options)
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._client, name)
-
-        def call(*args: Any, **options: Any) -> Any:
-            made = method(*args, **options)
-            if inspect.isasyncgen(made):
-                return self._each(made)
-            return self._runner.run(made)
-
-        return call
-
-    def _each(self, made: Any) -> Iterator[Any]:
-        try:
-            while True:
-                try:
-                    yield self._runner.run(_await(anext(made)))
-                except StopAsyncIteration:
-                    return
-        finally:
-            self._runner.run(made.aclose())
-
-    def close(self) -> None:
-        self._runner.run(self._client.close())
-        self._runner.close()
-
-
-async def _await(awaitable: Any) -> Any:
-    return await awaitable
-
-
-Connect = Callable[..., Any]
-
-
-@pytest.fixture(params=[Client, Awaited], ids=["blocking", "awaiting"])
-def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
-    """Makes clients, for an application and an address."""
-    made: list[Any] = []
-
-    def connect(caller: Caller, address: str, **options: Any) -> Any:
-        made.append(request.param(caller.api_key, caller.secret_key, address, **options))
-        return made[-1]
-
-    yield connect
-    for client in made:
-        client.close()
-
-
-@pytest.fixture
-def client(connect: Connect, caller: Caller, server: Server) -> Any:
-    return connect(caller, server.address)
-
-
-@pytest.fixture(scope="module")
-def blocking(server: Server) -> Iterator[Client]:
-    """For what only the calls decide, which both clients share."""
-    caller = server.caller("product", "same_hq", "similar")
-    with Client(caller.api_key, caller.secret_key, server.address) as client:
-        yield client
 
 
 @contextmanager

@@ -37,7 +37,10 @@ def test_the_pages_programs_do_what_they_say(
     assert told[1:4] == ["cat.jpg 0", "kitten.jpg 0", "[]"]
     assert [line.partition(" is ")[2][:8] for line in told[4:6]] == ["picture "] * 2
     assert told[6].startswith("2 was not taken: image format error")
-    assert told[7:] == ["it was gone already"]
+    assert told[7:9] == ["done 2", "photos/wrong.jpg was not taken"]
+    assert told[9] == "same_hq.jsonl"
+    assert len((tmp_path / told[9]).read_text().splitlines()) == 2
+    assert told[10:] == ["it was gone already"]
 
 
 @pytest.mark.parametrize("page", ["client", "export"])

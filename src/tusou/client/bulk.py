@@ -1,13 +1,14 @@
 """Adding many pictures: what is given, and what becomes of each."""
 
 import os
+from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-from tusou.client import calls
-from tusou.client.calls import Call, Tags
+from tusou.client.call import Tags, content_of, text
 from tusou.client.pictures import Image
-from tusou.client.problems import BadRequest, PictureExists, ServerFault
+from tusou.client.problems import BadRequest, PictureExists, Rejected, ServerFault
 from tusou.client.results import Picture
 
 CONCURRENCY = 8
@@ -27,17 +28,17 @@ class NewPicture:
     class_id1: int | None = None
     class_id2: int | None = None
 
-    def call(self, service: str) -> Call[Picture]:
-        """The call that adds it; raises OSError, its file cannot be read."""
-        return calls.add(
-            service,
-            self.image,
-            self.brief,
-            url=self.url,
-            tags=self.tags,
-            class_id1=self.class_id1,
-            class_id2=self.class_id2,
-        )
+    def row(self) -> dict[str, Any]:
+        """As a batch has it; raises OSError, its file cannot be read."""
+        values = {
+            "image": None if self.image is None else b64encode(content_of(self.image)).decode(),
+            "url": self.url,
+            "brief": self.brief,
+            "tags": None if self.tags is None else text(self.tags),
+            "class_id1": self.class_id1,
+            "class_id2": self.class_id2,
+        }
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Added:
     given: NewPicture = field(repr=False)
     picture: Picture | None
     """As it is stored; None: see `error`."""
-    error: BadRequest | PictureExists | ServerFault | OSError | None
+    error: Rejected | OSError | None
     """Why it was not added: PictureExists where it was there before."""
 
 

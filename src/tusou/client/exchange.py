@@ -8,18 +8,20 @@ error of httpx; what the generator returns is the result.
 import random
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
 from tusou import __version__
-from tusou.client.calls import Call
+from tusou.client.call import Body, Call, Until
 from tusou.client.problems import (
     NotUnderstood,
     Rejected,
+    StillRunning,
     TimedOut,
     Unauthorized,
     Unreachable,
@@ -48,18 +50,21 @@ class Send:
     url: str
     headers: Mapping[str, str]
     query: Mapping[str, str] | None = None
-    fields: Mapping[str, str] | None = None
-    image: bytes | None = None
+    body: Body = field(default_factory=Body)
+    into: Path | None = None
+    """Where the body of a good answer is written."""
+    once: bool = False
+    """It is not sent again where it may have been carried out."""
 
     def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """The request as httpx has it."""
+        awaits = isinstance(http, httpx.AsyncClient)
         return http.build_request(
             self.method,
             self.url,
             headers=self.headers,
             params=self.query,
-            data=self.fields,
-            files=None if self.image is None else {"image": ("image", self.image)},
+            **(self.body.awaiting() if awaits else self.body.blocking()),
         )
 
 
@@ -128,11 +133,32 @@ class Exchange:
         self._until = 0.0
 
     def steps(self, call: Call[T]) -> Steps[T]:
-        """Make a call.
+        """Make a call, or one call until something is over.
 
         Raises:
             ClientError: what came of it instead of a result.
         """
+        return self._made(call) if call.until is None else self._awaited(call, call.until)
+
+    def _awaited(self, call: Call[T], until: Until) -> Steps[T]:
+        end = None if until.timeout is None else time.monotonic() + until.timeout
+        for pause in until.pauses():
+            try:
+                told = yield from self._made(call)
+            except Rejected as problem:
+                if until.rejected is None:
+                    raise
+                result: T = until.rejected(problem)
+                return result
+            if until.over(told):
+                return told
+            left = pause if end is None else end - time.monotonic()
+            if left <= 0:
+                break
+            yield Pause(min(pause, left))
+        raise StillRunning(told)
+
+    def _made(self, call: Call[T]) -> Steps[T]:
         if time.monotonic() > self._until:
             yield Renew(self._token)
         token = self._token
@@ -164,7 +190,7 @@ class Exchange:
             "client_secret": secret_key,
         }
         # In the body: an address is written into logs.
-        send = Send("POST", f"{self._host}/oauth/2.0/token", _HEADERS, fields=fields)
+        send = Send("POST", f"{self._host}/oauth/2.0/token", _HEADERS, body=Body(fields))
         response, _ = yield from self._patiently(send)
         grant = _object(response)
         if "error" in grant:
@@ -176,9 +202,9 @@ class Exchange:
         self._token, self._until = token, time.monotonic() + seconds - _EARLY_SECONDS
 
     def _sent(self, call: Call[T]) -> Send:
-        headers = _HEADERS | {"authorization": f"Bearer {self._token}"}
+        headers = {**_HEADERS, **call.headers, "authorization": f"Bearer {self._token}"}
         url = self._host + call.path
-        return Send(call.method, url, headers, call.query, call.fields, call.image)
+        return Send(call.method, url, headers, call.query, call.body, call.into, call.once)
 
     def _patiently(self, send: Send) -> Steps[tuple[httpx.Response, bool]]:
         """Send it until there is an answer that will not change by waiting.
@@ -192,7 +218,7 @@ class Exchange:
             if isinstance(reply, httpx.Response) and not _passes(reply):
                 return reply, repeated
             pause = self._retries.pause(number, _asked(reply))
-            if pause is None:
+            if pause is None or (send.once and _may_be_done(reply)):
                 return self._given_up(reply), repeated
             repeated = repeated or _may_be_done(reply)
             yield Pause(pause)

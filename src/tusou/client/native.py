@@ -10,24 +10,24 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from inspect import Parameter, signature
+from contextlib import aclosing, closing
 from pathlib import Path
 from ssl import SSLContext
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, get_args
+from typing import Any, Self, TypeVar
 
 import httpx
 
 from tusou.client import calls
 from tusou.client.bulk import CONCURRENCY, OF_ONE, Added, Given, NewPicture, as_new, most_waiting
-from tusou.client.calls import Call
+from tusou.client.call import Call
+from tusou.client.calls.batches import add_one
 from tusou.client.exchange import Exchange, Pause, Renew, Reply, Retries, Send, Step, Steps
-from tusou.client.results import Page, Picture
+from tusou.client.files import A_PART, Arriving
+from tusou.client.methods import awaiting, awaiting_pages, blocking, blocking_pages
 
-P = ParamSpec("P")
 T = TypeVar("T")
-_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 class _Opened:
@@ -81,72 +81,6 @@ class _Opened:
         return cls(api_key, secret_key, host, **options)
 
 
-def _like(method: _Method, make: Callable[..., Any], result: object = None) -> _Method:
-    """Give a method name, parameters and description of its call, for those who ask for help."""
-    plain = signature(make)
-    (told,) = get_args(plain.return_annotation)
-    this = Parameter("self", Parameter.POSITIONAL_ONLY)
-    method.__name__ = make.__name__
-    method.__doc__ = make.__doc__
-    method.__signature__ = plain.replace(  # type: ignore[attr-defined]
-        parameters=[this, *plain.parameters.values()], return_annotation=result or told
-    )
-    return method
-
-
-def _blocking(make: Callable[P, Call[T]]) -> "Callable[Concatenate[Client, P], T]":
-    """A method of `Client` that makes a call."""
-
-    def method(self: "Client", /, *args: P.args, **options: P.kwargs) -> T:
-        return self.run(make(*args, **options))
-
-    return _like(method, make)
-
-
-def _awaiting(
-    make: Callable[P, Call[T]],
-) -> "Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]":
-    """A method of `AsyncClient` that makes a call."""
-
-    async def method(self: "AsyncClient", /, *args: P.args, **options: P.kwargs) -> T:
-        return await self.run(make(*args, **options))
-
-    return _like(method, make)
-
-
-def _blocking_pages(
-    make: Callable[P, Call[Page]],
-) -> "Callable[Concatenate[Client, P], Iterator[Picture]]":
-    """A method of `Client` that goes through all pages of a list."""
-
-    def method(self: "Client", /, *args: P.args, **options: P.kwargs) -> Iterator[Picture]:
-        call: Call[Page] | None = make(*args, **options)
-        while call is not None:
-            page = self.run(call)
-            yield from page.pictures
-            call = calls.following(call, page)
-
-    return _like(method, make, Iterator[Picture])
-
-
-def _awaiting_pages(
-    make: Callable[P, Call[Page]],
-) -> "Callable[Concatenate[AsyncClient, P], AsyncIterator[Picture]]":
-    """A method of `AsyncClient` that goes through all pages of a list."""
-
-    async def method(
-        self: "AsyncClient", /, *args: P.args, **options: P.kwargs
-    ) -> AsyncIterator[Picture]:
-        call: Call[Page] | None = make(*args, **options)
-        while call is not None:
-            page = await self.run(call)
-            for picture in page.pictures:
-                yield picture
-            call = calls.following(call, page)
-
-    return _like(method, make, AsyncIterator[Picture])
-
-
 class Client(_Opened):
     """The native interface, call by call; threads may share it."""
 
@@ -154,18 +88,54 @@ class Client(_Opened):
         self._http = httpx.Client(**options)
         self._renewing = threading.Lock()
 
-    libraries = _blocking(calls.libraries)
-    library = _blocking(calls.library)
-    list_pictures = _blocking(calls.list_pictures)
-    pictures = _blocking_pages(calls.list_pictures)
-    picture = _blocking(calls.picture)
-    thumbnail = _blocking(calls.thumbnail)
-    original = _blocking(calls.original)
-    add = _blocking(calls.add)
-    update = _blocking(calls.update)
-    delete = _blocking(calls.delete)
-    search = _blocking(calls.search)
-    explain = _blocking(calls.explain)
+    libraries = blocking(calls.libraries)
+    create_library = blocking(calls.create_library)
+    library = blocking(calls.library)
+    resize_library = blocking(calls.resize_library)
+    release_library = blocking(calls.release_library)
+    stats = blocking(calls.stats)
+    move_library = blocking(calls.move_library)
+    rebuild_library = blocking(calls.rebuild_library)
+
+    list_pictures = blocking(calls.list_pictures)
+    pictures = blocking_pages(calls.list_pictures)
+    picture = blocking(calls.picture)
+    thumbnail = blocking(calls.thumbnail)
+    original = blocking(calls.original)
+    add = blocking(calls.add)
+    add_batch = blocking(calls.add_batch)
+    exists = blocking(calls.exists)
+    update = blocking(calls.update)
+    delete = blocking(calls.delete)
+    delete_pictures = blocking(calls.delete_pictures)
+    retag_pictures = blocking(calls.retag_pictures)
+
+    search = blocking(calls.search)
+    hits = blocking_pages(calls.search)
+    compare = blocking(calls.compare)
+    explain = blocking(calls.explain)
+    draw = blocking(calls.draw)
+
+    import_file = blocking(calls.import_file)
+    import_manifest = blocking(calls.import_manifest)
+    export = blocking(calls.export)
+    list_tasks = blocking(calls.list_tasks)
+    tasks = blocking_pages(calls.list_tasks)
+    task = blocking(calls.task)
+    wait = blocking(calls.wait)
+    cancel_task = blocking(calls.cancel_task)
+    task_errors = blocking(calls.task_errors)
+    download = blocking(calls.download)
+
+    start_scan = blocking(calls.start_scan)
+    scan = blocking(calls.scan)
+    wait_for_scan = blocking(calls.wait_for_scan)
+    list_duplicates = blocking(calls.list_duplicates)
+    duplicates = blocking_pages(calls.list_duplicates)
+    duplicates_of = blocking(calls.duplicates_of)
+    keep_duplicate = blocking(calls.keep_duplicate)
+    part_duplicates = blocking(calls.part_duplicates)
+    delete_duplicates = blocking(calls.delete_duplicates)
 
     def add_many(
         self, service: str, pictures: Given, *, concurrency: int = CONCURRENCY
@@ -183,7 +153,7 @@ class Client(_Opened):
 
         def bring(index: int, new: NewPicture) -> Added:
             try:
-                return Added(index, new, self.run(new.call(service)), None)
+                return Added(index, new, self.run(add_one(service, new)), None)
             except OF_ONE as error:
                 return Added(index, new, None, error)
 
@@ -232,7 +202,7 @@ class Client(_Opened):
         match step:
             case Send():
                 try:
-                    return self._http.send(step.request(self._http))
+                    return self._send(step)
                 except httpx.RequestError as error:
                     return error
             case Pause(seconds):
@@ -242,6 +212,19 @@ class Client(_Opened):
                     self._drive(self._exchange.renewal(stale))
         return None
 
+    def _send(self, step: Send) -> httpx.Response:
+        request = step.request(self._http)
+        if step.into is None:
+            return self._http.send(request)
+        with closing(self._http.send(request, stream=True)) as response:
+            if response.is_success:
+                with Arriving(step.into) as file:
+                    for part in response.iter_bytes(A_PART):
+                        file.write(part)
+            else:
+                response.read()
+        return response
+
 
 class AsyncClient(_Opened):
     """The native interface, call by call, for asyncio; the tasks of one event loop may share it."""
@@ -250,18 +233,54 @@ class AsyncClient(_Opened):
         self._http = httpx.AsyncClient(**options)
         self._renewing = asyncio.Lock()
 
-    libraries = _awaiting(calls.libraries)
-    library = _awaiting(calls.library)
-    list_pictures = _awaiting(calls.list_pictures)
-    pictures = _awaiting_pages(calls.list_pictures)
-    picture = _awaiting(calls.picture)
-    thumbnail = _awaiting(calls.thumbnail)
-    original = _awaiting(calls.original)
-    add = _awaiting(calls.add)
-    update = _awaiting(calls.update)
-    delete = _awaiting(calls.delete)
-    search = _awaiting(calls.search)
-    explain = _awaiting(calls.explain)
+    libraries = awaiting(calls.libraries)
+    create_library = awaiting(calls.create_library)
+    library = awaiting(calls.library)
+    resize_library = awaiting(calls.resize_library)
+    release_library = awaiting(calls.release_library)
+    stats = awaiting(calls.stats)
+    move_library = awaiting(calls.move_library)
+    rebuild_library = awaiting(calls.rebuild_library)
+
+    list_pictures = awaiting(calls.list_pictures)
+    pictures = awaiting_pages(calls.list_pictures)
+    picture = awaiting(calls.picture)
+    thumbnail = awaiting(calls.thumbnail)
+    original = awaiting(calls.original)
+    add = awaiting(calls.add)
+    add_batch = awaiting(calls.add_batch)
+    exists = awaiting(calls.exists)
+    update = awaiting(calls.update)
+    delete = awaiting(calls.delete)
+    delete_pictures = awaiting(calls.delete_pictures)
+    retag_pictures = awaiting(calls.retag_pictures)
+
+    search = awaiting(calls.search)
+    hits = awaiting_pages(calls.search)
+    compare = awaiting(calls.compare)
+    explain = awaiting(calls.explain)
+    draw = awaiting(calls.draw)
+
+    import_file = awaiting(calls.import_file)
+    import_manifest = awaiting(calls.import_manifest)
+    export = awaiting(calls.export)
+    list_tasks = awaiting(calls.list_tasks)
+    tasks = awaiting_pages(calls.list_tasks)
+    task = awaiting(calls.task)
+    wait = awaiting(calls.wait)
+    cancel_task = awaiting(calls.cancel_task)
+    task_errors = awaiting(calls.task_errors)
+    download = awaiting(calls.download)
+
+    start_scan = awaiting(calls.start_scan)
+    scan = awaiting(calls.scan)
+    wait_for_scan = awaiting(calls.wait_for_scan)
+    list_duplicates = awaiting(calls.list_duplicates)
+    duplicates = awaiting_pages(calls.list_duplicates)
+    duplicates_of = awaiting(calls.duplicates_of)
+    keep_duplicate = awaiting(calls.keep_duplicate)
+    part_duplicates = awaiting(calls.part_duplicates)
+    delete_duplicates = awaiting(calls.delete_duplicates)
 
     async def add_many(
         self, service: str, pictures: Given, *, concurrency: int = CONCURRENCY
@@ -273,7 +292,7 @@ class AsyncClient(_Opened):
         async def bring(index: int, new: NewPicture) -> Added:
             async with room:
                 try:
-                    call = await asyncio.to_thread(new.call, service)  # reads a file
+                    call = await asyncio.to_thread(add_one, service, new)  # reads a file
                     picture = await self.run(call)
                     return Added(index, new, picture, None)
                 except OF_ONE as error:
@@ -320,7 +339,7 @@ class AsyncClient(_Opened):
         match step:
             case Send():
                 try:
-                    return await self._http.send(step.request(self._http))
+                    return await self._send(step)
                 except httpx.RequestError as error:
                     return error
             case Pause(seconds):
@@ -329,3 +348,16 @@ class AsyncClient(_Opened):
                 async with self._renewing:
                     await self._drive(self._exchange.renewal(stale))
         return None
+
+    async def _send(self, step: Send) -> httpx.Response:
+        request = step.request(self._http)
+        if step.into is None:
+            return await self._http.send(request)
+        async with aclosing(await self._http.send(request, stream=True)) as response:
+            if response.is_success:
+                with Arriving(step.into) as file:
+                    async for part in response.aiter_bytes(A_PART):
+                        await asyncio.to_thread(file.write, part)
+            else:
+                await response.aread()
+        return response

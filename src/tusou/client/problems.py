@@ -4,11 +4,12 @@ ClientError
 ├── Unreachable          nobody answers, or the answer broke off
 │   └── TimedOut         no answer in time
 ├── NotUnderstood        what answers is no server of this kind
+├── StillRunning         what was waited for goes on after the time one would wait: last
 └── Rejected             the server says no: status, code, title, detail, log_id, facts
     ├── BadRequest       400, the picture or a parameter
     ├── Unauthorized     401, the keys
     ├── Forbidden        403, the application has not ticked the service
-    ├── NotFound         404, no such picture or library
+    ├── NotFound         404, no such picture, library or task
     ├── Conflict         409
     │   ├── PictureExists   `id` and `cont_sign` name the one that is there
     │   └── LibraryFull
@@ -37,6 +38,18 @@ class TimedOut(Unreachable):
 
 class NotUnderstood(ClientError):
     """What answered is no server of this kind."""
+
+
+class StillRunning(ClientError):
+    """What was waited for goes on after the time that one would wait."""
+
+    def __init__(self, last: Any) -> None:
+        self.last = last
+        """As it was told last."""
+        super().__init__(f"still running: {last}")
+
+    def __reduce__(self) -> tuple[type["StillRunning"], tuple[Any]]:
+        return type(self), (self.last,)
 
 
 class Rejected(ClientError):
@@ -73,7 +86,7 @@ class Forbidden(Rejected):
 
 
 class NotFound(Rejected):
-    """There is no such picture or library."""
+    """There is no such picture, library or task."""
 
 
 class Conflict(Rejected):
@@ -120,12 +133,13 @@ _BY_STATUS: Mapping[int, type[Rejected]] = {
     500: ServerFault,
     503: Unavailable,
 }
-_BY_TYPE: Mapping[str, type[Rejected]] = {
-    Problem.ITEM_EXISTS.urn: PictureExists,
-    Problem.LIBRARY_FULL.urn: LibraryFull,
-}
 
 
 def rejection(facts: Mapping[str, Any]) -> Rejected:
     """The exception for a problem as the server tells it."""
-    return _BY_TYPE.get(facts["type"], _BY_STATUS.get(facts["status"], Rejected))(facts)
+    # The same problem is told of a request that is there already, which is no picture.
+    if facts["type"] == Problem.ITEM_EXISTS.urn and "cont_sign" in facts:
+        return PictureExists(facts)
+    if facts["type"] == Problem.LIBRARY_FULL.urn:
+        return LibraryFull(facts)
+    return _BY_STATUS.get(facts["status"], Rejected)(facts)

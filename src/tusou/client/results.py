@@ -4,7 +4,7 @@ Each is made from the JSON object of its answer; fields that a newer server adds
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
@@ -51,6 +51,69 @@ class Library:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A library, or more room in one, that an operator has to grant first."""
+
+    service: str
+    capacity: int
+    """What it will have then."""
+
+    @classmethod
+    def read(cls, facts: Facts) -> Self:
+        """Make it from an answer."""
+        return cls(facts["service"], facts["capacity"])
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """How often something was called in 30 days."""
+
+    calls: int
+    last: datetime | None
+
+    @classmethod
+    def read(cls, facts: Facts) -> Self:
+        """Make it from a part of an answer."""
+        return cls(facts["calls"], moment(facts["last"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """A library in figures."""
+
+    service: str
+    pack: str
+    capacity: int
+    pictures: int
+    bytes: int
+    """Of the pictures' files."""
+    first_added: datetime | None
+    last_added: datetime | None
+    classes: Mapping[str, Mapping[int, int]]
+    """Pictures by class, for each field that classes are given in."""
+    calls: Mapping[str, Called]
+    """By kind: add, search, delete, update."""
+
+    @classmethod
+    def read(cls, facts: Facts) -> Self:
+        """Make it from an answer."""
+        return cls(
+            service=facts["service"],
+            pack=facts["pack"],
+            capacity=facts["capacity"],
+            pictures=facts["pictures"],
+            bytes=facts["bytes"],
+            first_added=moment(facts["first_added"]),
+            last_added=moment(facts["last_added"]),
+            classes={
+                field: {int(number): count for number, count in counts.items()}
+                for field, counts in facts["classes"].items()
+            },
+            calls={kind: Called.read(row) for kind, row in facts["calls"].items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """A stored picture."""
 
@@ -88,12 +151,34 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Presence:
+    """Whether a library has a picture; true if it has."""
+
+    cont_sign: str
+    """Of the picture, whether it is there or not."""
+    picture: Picture | None
+    """As it is stored; None: it is not there."""
+
+    def __bool__(self) -> bool:
+        return self.picture is not None
+
+    @classmethod
+    def read(cls, facts: Facts) -> Self:
+        """Make it from an answer."""
+        there = facts["picture"]
+        return cls(facts["cont_sign"], None if there is None else Picture.read(there))
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A page of a list of pictures."""
 
     pictures: Sequence[Picture]
     next: str | None
     """The cursor of the page after it; None: this is the last."""
+
+    def __iter__(self) -> Iterator[Picture]:
+        return iter(self.pictures)
 
     @classmethod
     def read(cls, facts: Facts) -> Self:
@@ -108,6 +193,11 @@ class Hit:
     score: float
     """0–1."""
     picture: Picture
+
+    @classmethod
+    def read(cls, facts: Facts) -> Self:
+        """Make it from a part of an answer."""
+        return cls(facts["score"], Picture.read(facts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +223,8 @@ class Found:
     """For `report` of the compatible interface."""
     subjects: Sequence[Subject] | None
     """Of the searched picture; None where the service looks for none."""
+    next: str | None = None
+    """The cursor of the page after it; None: this is the last."""
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
@@ -143,13 +235,13 @@ class Found:
     @classmethod
     def read(cls, facts: Facts) -> Self:
         """Make it from an answer."""
-        hits = (Hit(row["score"], Picture.read(row)) for row in facts["results"])
         boxes = facts.get("subjects")
         return cls(
-            hits=tuple(hits),
+            hits=tuple(map(Hit.read, facts["results"])),
             has_more=facts["has_more"],
             log_id=facts["log_id"],
             subjects=None if boxes is None else tuple(map(_subject, boxes)),
+            next=facts.get("next"),
         )
 
 
@@ -182,6 +274,36 @@ class Match:
             stored_overlap=facts["stored_overlap"],
             mirrored=facts["mirrored"],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How alike two pictures are."""
+
+    score: float
+    """0–1, as a search would give it."""
+    match: Match | None
+    """Where they agree; None where they don't, or the service compares whole pictures."""
+
+    @classmethod
+    def read(cls, facts: Facts) -> Self:
+        """Make it from an answer."""
+        found = facts["match"]
+        return cls(facts["score"], None if found is None else Match.read(found))
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A picture of where two pictures agree."""
+
+    png: bytes = field(repr=False)
+    score: float
+    """0–1; 0: they do not."""
+
+
+def moment(text: str | None) -> datetime | None:
+    """A time as answers tell it, where there is one."""
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _subject(facts: Facts) -> Subject:
