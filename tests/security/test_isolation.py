@@ -261,7 +261,9 @@ def test_the_native_interface_gives_and_changes_nothing_of_another(place: Place)
             assert answer.status_code == ANSWERED[str(route)], f"{route}: {answer.text}"
         if answer.status_code == 202 and "location" in answer.headers:
             over(asker, answer)
-        assert place.library() == before, route
+        if route.method != "GET":
+            assert place.library() == before, route
+    assert place.library() == before
 
 
 def test_the_compatible_interface_gives_and_changes_nothing_of_another(place: Place) -> None:
