@@ -25,8 +25,8 @@ BODY_LIMIT = IMAGE_LIMIT + (256 << 10)
 _DRAIN_LIMIT = 64 << 20
 SMALL_BODY = 16 << 10
 """Bytes of a body without a picture, such as a sign-in's, which anyone may send."""
-_BODY_SECONDS = 60
-"""For a body of 4 MiB, which come in that time over 0.6 Mbit/s."""
+BODY_SECONDS = 60
+"""For every `BODY_LIMIT` bytes of a body, which come in that time over 0.6 Mbit/s."""
 # What is made of a body must not be many times its size: a form of a million parameters would hold
 # up all other requests for seconds, and lists within lists take 30 bytes for one.
 _MOST_FIELDS = 1000
@@ -132,7 +132,7 @@ async def read_body(request: Request, most: int = BODY_LIMIT) -> bytes:
     Raises:
         TusouError: IMAGE_SIZE, it is longer; INVALID_PARAM, it was called off or takes too long.
     """
-    seconds = _BODY_SECONDS * max(1, most // BODY_LIMIT)
+    seconds = BODY_SECONDS * max(1, most // BODY_LIMIT)
     try:
         with timed("read"), anyio.fail_after(seconds):
             return await _collect(request, most)
@@ -206,17 +206,17 @@ def _blocks(data: bytes, size: int) -> Iterator[bytes]:
         start = end
 
 
-def load_json(body: bytes) -> Any:
-    """Read a body that is JSON.
+def load_json(text: bytes, name: str = "the body") -> Any:
+    """Read what ought to be JSON.
 
     Raises:
-        TusouError: INVALID_PARAM.
+        TusouError: INVALID_PARAM, with the name that it goes by.
     """
-    require_few_parts(body)
+    require_few_parts(text)
     try:
-        return json.loads(body)
+        return json.loads(text)
     except (ValueError, RecursionError):
-        raise TusouError(Problem.INVALID_PARAM, "the body is not JSON") from None
+        raise TusouError(Problem.INVALID_PARAM, f"{name} is not JSON") from None
 
 
 def require_few_parts(text: bytes) -> None:

@@ -1,5 +1,6 @@
 """Many pictures in one call of the native interface: added, found, changed, deleted."""
 
+import json
 from typing import Any
 
 import pytest
@@ -31,6 +32,29 @@ def test_one_bad_picture_of_a_batch_stops_no_other(
     results = ask("POST", "/similar/pictures/batch", json={"pictures": [row(2), row(3)]}).json()
     # Six were charged before, each by itself.
     assert sorted(result["status"] for result in results["results"]) == [201, 429]
+
+
+def test_a_batch_has_a_hundred_pictures_and_16_mib_at_most(ask: Ask) -> None:
+    rows = [{"image": b64(bytes(120 << 10)), "brief": "no picture"}] * 99 + [row(0)]
+    body = json.dumps({"pictures": rows}).encode().ljust(16 << 20)
+    assert len(body) == 16 << 20
+    headers = {"content-type": "application/json"}
+    response = ask("POST", "/similar/pictures/batch", content=body, headers=headers)
+    statuses = [result["status"] for result in response.json()["results"]]
+    assert statuses == [*[400] * 99, 201]
+    response = ask("POST", "/similar/pictures/batch", content=body + b" ", headers=headers)
+    assert (response.status_code, response.json()["error_code"]) == (400, 216202)
+
+
+@pytest.mark.parametrize("path", ["pictures/batch", "compare"])
+def test_lists_within_lists_are_not_unpacked_whatever_brings_them(ask: Ask, path: str) -> None:
+    many = f"[{'[],' * 60_000}[]]"
+    sent = dict.fromkeys(("pictures", "first", "second"), many)
+    parts = {name: (None, text) for name, text in sent.items()}
+    for form in ({"json": sent}, {"data": sent}, {"files": parts}):
+        response = ask("POST", f"/similar/{path}", **form)
+        assert response.status_code == 400, response.text
+        assert "over 100000 values" in response.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """What a call of the native interface brings, and how what is common to many of them is read."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -171,10 +170,7 @@ def one_of_two(call: Call, name: str) -> bytes | Url:
 
 def json_object(name: str, text: str) -> Mapping[str, object]:
     """A parameter that is a JSON object; raises TusouError, INVALID_PARAM."""
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        document = None
+    document = inputs.load_json(text.encode(), f"param {name}")
     if not isinstance(document, dict):
         raise TusouError(Problem.INVALID_PARAM, f"param {name} is not a JSON object")
     return document

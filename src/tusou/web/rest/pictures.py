@@ -1,6 +1,5 @@
 """Calls about the pictures of a library: listing, adding, changing, deleting, their files."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -151,10 +150,7 @@ def _add(call: Call) -> Item:
 
 
 def _rows(fields: Fields) -> list[object]:
-    try:
-        rows = json.loads(fields.text("pictures") or "null")
-    except (ValueError, RecursionError):
-        rows = None
+    rows = inputs.load_json((fields.text("pictures") or "null").encode(), "param pictures")
     if not isinstance(rows, list) or not rows:
         raise TusouError(Problem.INVALID_PARAM, "param pictures must be a list of objects")
     if len(rows) > MOST_AT_ONCE:

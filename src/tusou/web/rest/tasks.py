@@ -3,16 +3,17 @@
 import re
 from pathlib import Path
 
-from anyio import open_file, to_thread
-from starlette.requests import ClientDisconnect
+from anyio import to_thread
 from starlette.responses import FileResponse, Response
 
 from tusou.errors import Problem, TusouError
+from tusou.library.bulk import LibraryRow
 from tusou.tasks.facts import task
 from tusou.tasks.importing import check_template
 from tusou.tasks.jobs import Batch, Wish
 from tusou.web import inputs
 from tusou.web.inputs import Fields
+from tusou.web.rest import uploads
 from tusou.web.rest.answers import answer
 from tusou.web.rest.calls import LARGEST_KEY, Call, flag, query_fields, wanted
 
@@ -36,7 +37,8 @@ async def import_pictures(call: Call) -> Response:
     jobs = call.runtime.jobs
     fields = query_fields(call.request.query_params)
     if kind is None:
-        fields = Fields({**fields, **await inputs.read_fields(call.request)})
+        with call.queue.body(inputs.body_size(call.request)):
+            fields = Fields({**fields, **await inputs.read_fields(call.request)})
     manifest = _address(fields, "manifest")
     if (kind is None) == (not manifest):
         raise TusouError(
@@ -63,12 +65,18 @@ async def import_pictures(call: Call) -> Response:
     }
     wish = Wish("import", options=options, webhook=_address(fields, "webhook"))
     path = jobs.files.sent(name)
-    if kind is not None:
-        await _receive(call, path)
 
-    def ask() -> Response:
+    def library() -> LibraryRow:
         row = call.row
         call.runtime.bulk.require_kept(row)
+        return row
+
+    if kind is not None:
+        await to_thread.run_sync(library)  # before a gigabyte is taken in for nothing
+        await uploads.save(call.request, path, call.runtime.settings.import_megabytes << 20)
+
+    def ask() -> Response:
+        row = library()
         return accepted(call, jobs.ask(row, wish, call.note("pictures.import")))
 
     try:
@@ -162,24 +170,3 @@ def _batch(call: Call) -> Batch:
 
 def _file(path: Path) -> Response | None:
     return FileResponse(path, media_type=_LINES) if path.is_file() else None
-
-
-async def _receive(call: Call, path: Path) -> None:
-    """Write the body to a file; nothing is left of one that is too large or breaks off."""
-    most, size = call.runtime.settings.import_megabytes << 20, 0
-    try:
-        async with await open_file(path, "wb") as file:
-            async for part in call.request.stream():
-                size += len(part)
-                if size > most:
-                    raise TusouError(Problem.IMAGE_SIZE, f"a file has at most {most} bytes")
-                await file.write(part)
-    except ClientDisconnect:
-        path.unlink(missing_ok=True)
-        raise TusouError(Problem.INVALID_PARAM, "the client went away while sending") from None
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    if not size:
-        path.unlink()
-        raise TusouError(Problem.INVALID_PARAM, "the body is empty")
