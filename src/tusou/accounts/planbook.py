@@ -1,4 +1,4 @@
-"""The plans there are: those that come with tusou, and over them what an operator has set in SQL."""
+"""The plans there are: those that come with tusou, and over them what an operator has set."""
 
 import json
 from collections.abc import Mapping
@@ -82,7 +82,7 @@ class Planbook:
         """How many applications have each plan; those that none has are left out."""
         query = select(apps.c.plan, func.count()).where(~apps.c.deleted).group_by(apps.c.plan)
         with self._database.read() as connection:
-            return {name: count for name, count in connection.execute(query)}
+            return {row.plan: row[1] for row in connection.execute(query)}
 
     def set(self, plan: Plan) -> None:
         """Put a plan in the place of the one of its name and version, or add it.

@@ -41,7 +41,7 @@ QUOTA_PROBLEMS = frozenset({Problem.QPS_LIMIT, Problem.DAILY_LIMIT, Problem.TOTA
 _DAY = 86_400
 _CHINA = 8 * 3600  # a day of the reference begins at midnight there
 _FOR_EVER = 100 * 365 * _DAY
-# How long what was looked up holds: a refusal that no clock will end, what an account gives, a plan.
+# How long what was looked up holds: a plan, what an account gives, a refusal that no clock ends.
 _STANDS = 1.0
 
 
