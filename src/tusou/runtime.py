@@ -14,7 +14,7 @@ from tusou.accounts.apps import Apps
 from tusou.accounts.audit import Audit
 from tusou.accounts.billing import Billing
 from tusou.accounts.calendar import DAY, HOUR
-from tusou.accounts.plans import Plans
+from tusou.accounts.planbook import Planbook
 from tusou.accounts.prices import Prices
 from tusou.accounts.quotas import Quotas
 from tusou.accounts.secrets import Vault
@@ -90,7 +90,7 @@ class Office:
         self.signups = Signups(self.database, self.apps)
         self.users = Users(self.database, self.audit)
         self.sessions = Sessions(self.database, settings.session_hours * HOUR)
-        self.plans = Plans.bundled()
+        self.plans = Planbook(self.database, self.audit, settings.plan)
         self.tokens = Tokens(self.database, self.apps)
         self.usage = Usage(self.database)
         prices = Prices.load(settings.prices)

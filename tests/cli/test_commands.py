@@ -156,6 +156,28 @@ def test_plans_and_limits_are_given_and_shown(tmp_path: Path) -> None:
     ]
 
 
+def test_plans_are_added_changed_and_removed(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    shell("plan", "set", "gold", "--title", "Gold", "--qps", 20, "--total", 900, "--days", 30)
+    own = ("--call", "search", "--service", "product", "--total", "none", "--qps", "inherit")
+    shell("plan", "set", "gold", "--chinese", "黄金", *own)
+    shown = shell.json("plan", "show", "gold")
+    assert (shown["title"], shown["chinese"], shown["days"]) == ("Gold", "黄金", 30)
+    assert shown["lines"] == {"*/*": {"qps": 20, "total": 900}, "product/search": {"total": None}}
+    assert shown["quotas"]["product/search"] == {"qps": 20, "daily": None, "total": None}
+    assert shown["quotas"]["product/add"] == {"qps": 20, "daily": None, "total": 900}
+    with Office(Settings.load({}, data=tmp_path)) as office:
+        held, _ = office.apps.create("shop", ["product"], "gold")
+    refused = tusou("plan", "remove", "gold", "--data", tmp_path)
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "Error: 1 application has the plan gold; give another one first\n",
+    )
+    with Office(Settings.load({}, data=tmp_path)) as office:
+        office.apps.delete(held.id)
+    assert shell("plan", "remove", "gold") == "gold is removed\n"
+
+
 def test_acts_are_listed_with_who_did_them(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
     first = shell.keys("app", "create", "商店", "--services", "similar")
@@ -242,6 +264,12 @@ MISTAKES = {
         "app limit {app} similar add --qps ten",
         2,
         "'ten' is no number of calls; write one, or none, or plan",
+    ),
+    "an unfit plan": (
+        "plan set Gold --days 0",
+        1,
+        "name: 1 to 32 small letters, digits, - and _, a letter first; "
+        "days: a whole number from 1 to 36500, or none",
     ),
     "nothing to edit": ("app edit {app}", 1, "neither name nor services; nothing to change"),
     "a library of an unknown service": ("library create {app} faces", 2, "'faces' is not one of"),

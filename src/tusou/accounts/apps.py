@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from tusou.accounts import plans
 from tusou.accounts.audit import Audit
+from tusou.accounts.planbook import hold
 from tusou.accounts.plans import KINDS, Limit, Limits, Plan
 from tusou.accounts.secrets import Vault, new_key
 from tusou.errors import Problem, TusouError
@@ -87,11 +88,12 @@ class Apps:
         `also` writes what must be written in the same transaction, for the new AppID.
 
         Raises:
-            TusouError: UNKNOWN_SERVICE; INVALID_PARAM, the name is empty.
+            TusouError: UNKNOWN_SERVICE; INVALID_PARAM, the name is empty, or there is no such plan.
         """
         names, now, secret = _ticked(services), int(time.time()), new_key(32)
         _check_name(name)
         with self._database.write("apps") as connection:
+            hold(connection, plan)
             last = connection.scalar(select(func.max(apps.c.id))) or _FIRST_ID - 1
             app = App(last + 1, name, new_key(24), names, True, now, plan, now)
             connection.execute(
@@ -207,9 +209,10 @@ class Apps:
         """Give the application a plan; its totals count from now.
 
         Raises:
-            TusouError: APP_UNKNOWN.
+            TusouError: APP_UNKNOWN; INVALID_PARAM, the plan was removed.
         """
         with self._database.write() as connection:
+            hold(connection, plan.name)
             values = {"plan": plan.name, "plan_since": int(time.time())}
             self._change(connection, app_id, values)
             self._audit.note(connection, "app.plan", app_id, plan=plan.name)

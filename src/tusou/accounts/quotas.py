@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 from limits import RateLimitItemPerSecond
 from limits.errors import StorageError
@@ -18,7 +18,7 @@ from limits.strategies import MovingWindowRateLimiter
 
 from tusou.accounts.apps import App
 from tusou.accounts.counters import Memory, in_redis
-from tusou.accounts.plans import Plan, Plans, Quota
+from tusou.accounts.plans import Plan, Quota
 from tusou.errors import Problem, TusouError
 
 Counted = Callable[[int, str, str, int], int]
@@ -26,13 +26,22 @@ Counted = Callable[[int, str, str, int], int]
 PaidQps = Callable[[int, str, str], int | None]
 """Calls a second that an application's account gives it; None where it has no account."""
 
+
+class Plans(Protocol):
+    """Where plans are looked up."""
+
+    def get(self, name: str) -> Plan:
+        """A plan by its name; whatever it raises, the call is not admitted."""
+        ...
+
+
 QUOTA_PROBLEMS = frozenset({Problem.QPS_LIMIT, Problem.DAILY_LIMIT, Problem.TOTAL_LIMIT})
 """What a refused call is told: it has used up nothing and is no call that was served."""
 
 _DAY = 86_400
 _CHINA = 8 * 3600  # a day of the reference begins at midnight there
 _FOR_EVER = 100 * 365 * _DAY
-# How long what was looked up holds: a refusal that no clock will end, what an account gives.
+# How long what was looked up holds: a plan, what an account gives, a refusal that no clock ends.
 _STANDS = 1.0
 
 
@@ -94,6 +103,7 @@ class Quotas:
         self._paid_qps = paid_qps
         self._clock = clock
         self._paid: dict[Call, tuple[float, int | None]] = {}
+        self._seen: dict[str, tuple[float, Plan]] = {}
         self._refused: dict[Call, _Refusal] = {}
 
     def admit(self, app: App, service: str, operation: str) -> None:
@@ -104,7 +114,7 @@ class Quotas:
         """
         call = Call(app.id, service, operation)
         self.repeat(call)
-        plan = self._plans.get(app.plan)
+        plan = self._plan(app.plan)
         quota = plan.quota(service, operation, app.limits, self._paid_for(call))
         if quota == Quota():
             return
@@ -123,7 +133,7 @@ class Quotas:
             TusouError: UNAVAILABLE, Redis did not answer.
         """
         call = Call(app.id, service, operation)
-        plan = self._plans.get(app.plan)
+        plan = self._plan(app.plan)
         quota = plan.quota(service, operation, app.limits, self._paid_for(call))
         windows = {window.problem: window for window in self._windows(app, plan, quota)}
         kinds = {"daily": Problem.DAILY_LIMIT, "total": Problem.TOTAL_LIMIT}
@@ -148,6 +158,15 @@ class Quotas:
         if standing.since <= self._clock() < standing.until:
             raise TusouError(standing.problem, standing.detail)
         self._refused.pop(call, None)
+
+    def _plan(self, name: str) -> Plan:
+        """A plan, asked for again every second: an operator may change it at any time."""
+        now = self._clock()
+        until, plan = self._seen.get(name, (0.0, None))
+        if plan is None or now >= until:
+            plan = self._plans.get(name)
+            self._seen[name] = now + _STANDS, plan
+        return plan
 
     def _paid_for(self, call: Call) -> int | None:
         """What money gives the call, asked again every second."""

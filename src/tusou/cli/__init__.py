@@ -63,6 +63,7 @@ def _register() -> None:
     from tusou.cli.library import library
     from tusou.cli.model import model
     from tusou.cli.package import package, qps
+    from tusou.cli.plan import plan
     from tusou.cli.search import search
     from tusou.cli.serve import serve
     from tusou.cli.top import top
@@ -75,6 +76,7 @@ def _register() -> None:
         doctor,
         bundle,
         app,
+        plan,
         library,
         duplicates,
         import_,

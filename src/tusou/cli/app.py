@@ -27,7 +27,7 @@ def app() -> None:
     show_default=True,
     help=f"Comma separated: {', '.join(SERVICES)}; or all.",
 )
-@click.option("--plan", help="See `tusou app plans` [TUSOU_PLAN, open].")
+@click.option("--plan", help="See `tusou plan list` [TUSOU_PLAN, open].")
 @_JSON
 @command
 def create(settings: Settings, name: str, services: str, plan: str | None, as_json: bool) -> None:

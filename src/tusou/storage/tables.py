@@ -58,6 +58,19 @@ apps = Table(
     Column("limits", Text, nullable=False, server_default="{}"),
 )
 
+# What an operator has set of plans, over those that come with tusou.
+plans = Table(
+    "plans",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("chinese", Text, nullable=False),
+    Column("days", Integer),  # its totals are good for so long; empty: for ever
+    # JSON, {"SERVICE/CALL": {"qps": N, "daily": N, "total": N or null}}, * for any of them
+    Column("limits", Text, nullable=False),
+    Column("version", String(16), nullable=False),  # another one after every change
+)
+
 # The names that programs of the private interface sign up under, and whose libraries they mean.
 signups = Table(
     "signups",

@@ -66,7 +66,7 @@ def page(signed_in: BrowserContext) -> Iterator[Page]:
 
     def hear(line: ConsoleMessage) -> None:
         # The browser tells of refusals, which the page shows; these are meant here.
-        pages = re.search(r"/pictures|/plans/\d+/packages", str(line.location))
+        pages = re.search(r"/pictures|/plans/\d+/packages|/plans/limits", str(line.location))
         refused = pages and re.search(r"status of 40[09]", line.text)
         if line.type == "error" and not refused:
             said.append(line.text)
@@ -141,9 +141,10 @@ def test_no_page_has_a_serious_fault_of_access(page: Page, filled: Caller, theme
     usage, trying = f"usage/{filled.app_id}", f"try/{filled.app_id}/same_hq/add"
     plans = f"plans/{filled.app_id}"
     paths = ["libraries", "applications", "applications/new", "account", app, f"{app}/delete"]
-    paths += ["usage", usage, trying, "plans", plans, "users"]
+    limits = ["plans/limits", "plans/limits/personal"]
+    paths += ["usage", usage, trying, "plans", plans, "users", *limits]
     # The dark one differs in colour.
-    for path in paths if theme == "light" else ["libraries", app, usage, trying, plans]:
+    for path in paths if theme == "light" else ["libraries", app, usage, trying, plans, limits[1]]:
         page.goto(path)
         check_access(page)
     manager(page, filled, "same_hq")
@@ -209,6 +210,36 @@ def test_an_allowance_is_claimed_and_a_package_bought(page: Page, desk: Server) 
     expect(page.get_by_role("alert")).to_contain_text("The balance of 300.00 does not pay")
     page.get_by_role("button", name="Give back").click()
     expect(page.get_by_role("status")).to_contain_text("The package is given back")
+
+
+def test_a_quota_plan_is_made_mended_and_removed(page: Page) -> None:
+    page.goto("plans")
+    page.get_by_role("link", name="Quota plans").click()
+    page.get_by_role("link", name="New plan").click()
+    page.get_by_label("Identifier").fill("Gold!")
+    page.get_by_label("English name").fill("Gold")
+    page.get_by_label("Chinese name").fill("黄金")
+    page.get_by_label("Every call: A second").fill("20")
+    page.get_by_text("For single services").click()
+    page.get_by_label("Picture books · search: In all").fill("much")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("look at the 2 marked fields")
+    wrong = page.get_by_label("Picture books · search: In all")
+    expect(wrong).to_be_visible()
+    expect(wrong).to_have_accessible_description(re.compile("^A whole number up to 1,000,000,000"))
+    check_access(page)
+    wrong.fill("5,000")
+    page.get_by_label("Identifier").fill("gold")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status")).to_contain_text("The plan is saved")
+    card = page.locator("li.card").filter(has=page.get_by_role("heading", name="Gold"))
+    expect(card.get_by_role("row", name="Picture books · search")).to_contain_text("5,000")
+    card.get_by_role("link", name="Gold").click()
+    page.get_by_role("link", name="Remove").click()
+    check_access(page)
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_role("status")).to_contain_text("The plan is removed")
+    expect(card).to_have_count(0)
 
 
 def test_an_application_is_made_and_its_secret_shown(page: Page) -> None:
@@ -512,7 +543,7 @@ def test_a_viewer_is_offered_no_change(desk: Server, browser: Browser, filled: C
     "path",
     [
         *("libraries", "applications", "account", "manager", "duplicates", "usage", "try"),
-        *("plans", "users"),
+        *("plans", "plans/limits/personal", "users"),
     ],
 )
 def test_nothing_is_wider_than_a_phone(page: Page, filled: Caller, path: str) -> None:

@@ -6,7 +6,9 @@ from support.console import Place, Visit
 from tusou.web.console.console import PAGES
 
 ROWS = [row for page in PAGES for row in page.rows]
-OF_USERS = [row for row in ROWS if row.path.startswith("/users")]
+OF_OPERATORS = [
+    row for row in ROWS if row.path.startswith(("/users", "/plans/limits", "/plans/new"))
+]
 OF_APPS = [row for row in ROWS if "{app_id" in row.path]
 # What a viewer may ask for by POST: it changes nothing.
 LOOKS = {"search", "match", "samples"}
@@ -20,6 +22,7 @@ def at(place: Place, path: str) -> str:
         .replace("{key:int}", str(place.key))
         .replace("{number:int}", "1")
         .replace("{operation}", "search")
+        .replace("{plan}", "personal")
         .replace("{name}", place.viewer.name)
     )
 
@@ -69,12 +72,13 @@ def test_a_viewer_changes_nothing(place: Place, row: tuple[str, str]) -> None:
     assert answer.status_code == 403, answer.text
 
 
-@pytest.mark.parametrize("row", OF_USERS, ids=ids)
-def test_users_are_the_operators_business(place: Place, row: tuple[str, str]) -> None:
+@pytest.mark.parametrize("row", OF_OPERATORS, ids=ids)
+def test_users_and_plans_are_the_operators_business(place: Place, row: tuple[str, str]) -> None:
     for person in (place.owner, place.viewer):
         ask = person.get if row[0] == "GET" else person.post
         assert ask(at(place, row[1])).status_code == 403
     assert 'href="/console/users"' not in place.owner.get("/account").text
+    assert 'href="/console/plans/limits"' not in place.owner.get("/plans").text
 
 
 @pytest.mark.parametrize("page", ["reset", "delete", "new"])

@@ -23,7 +23,8 @@ _MOST_QPS = 1000  # that the form takes; the command line sells more
 _MOST_LENGTH = 365
 _LARGEST_GRANT = 10**9
 _LARGEST_LIMIT = 10**9
-_NO_LIMIT = "-"
+NO_LIMIT = "-"
+"""What a form has where there is to be none; an empty field leaves it to what holds for more."""
 
 
 class Offer(NamedTuple):
@@ -196,7 +197,7 @@ def set_limits(visit: Visit) -> Response:
     own: dict[str, int | None] = {}
     for kind in KINDS:
         text = (visit.fields.text(kind) or "").strip()
-        if text == _NO_LIMIT:
+        if text == NO_LIMIT:
             own[kind] = None
         elif text:
             own[kind] = visit.fields.integer(kind, 0, _LARGEST_LIMIT)
