@@ -291,7 +291,9 @@ def test_the_console_gives_and_changes_nothing_of_another(place: Place) -> None:
             assert answer.status_code == 404, f"{route}: {answer.text}"
         else:
             assert str(place.owner.app_id) not in answer.text, route
-        assert place.library() == before, route
+        if route.method != "GET":
+            assert place.library() == before, route
+    assert place.library() == before
 
 
 def test_the_private_interface_is_closed_to_other_networks(place: Place) -> None:
