@@ -17,7 +17,7 @@ from sqlalchemy import insert, update
 
 from support.pictures import picture
 from support.server import Caller, Server
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.settings import Settings
 from tusou.storage.tables import items, libraries
 

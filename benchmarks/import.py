@@ -20,7 +20,7 @@ from pathlib import Path
 from copies import choose
 from support.pictures import SHARED
 from throughput import SIDE, at_side
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.services import SERVICES
 from tusou.settings import Settings
 

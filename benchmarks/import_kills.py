@@ -25,7 +25,7 @@ from sqlalchemy import func, select
 from support.pictures import SHARED
 from tusou.errors import TusouError
 from tusou.images.decode import decode
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.services import SERVICES
 from tusou.settings import Settings
 from tusou.storage.tables import items, vectors

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tusou.accounts.usage import Usage
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.services import SERVICES
 from tusou.settings import Settings
 

@@ -14,7 +14,7 @@ from sqlalchemy import insert, update
 
 from support.pictures import picture
 from support.server import Caller, Server
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.services import SERVICES
 from tusou.settings import Settings
 from tusou.storage.tables import items, libraries, vectors

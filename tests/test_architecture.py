@@ -27,9 +27,12 @@ MAY_IMPORT = {
     "duty": {"errors", "storage"},
     # Names the concrete engines, and so loads what only they need.
     "backends": LEAVES | {"vision", "index", "storage", "library"},
+    "holding": LEAVES,
+    "office": LEAVES | {"vision", "storage", "accounts", "library", "backends"},
+    "checks": LEAVES | {"vision", "storage", "accounts", "library", "backends"},
     "runtime": LEAVES
     | {"images", "vision", "index", "storage", "accounts", "library", "tasks", "backup"}
-    | {"backends", "duty"},
+    | {"backends", "duty", "holding", "office"},
     # The client needs what both sides know, and reads pictures' headers by the server's own rules;
     # of `images` only what needs no foreign library (tests/client says so).
     "client": {"errors", "services", "images"},
@@ -39,15 +42,16 @@ MAY_IMPORT = {
     "bundle": set[str](),
     "top": {"errors", "stages"},
     "machine": set[str](),
-    "doctor": LEAVES | {"machine", "storage", "runtime"},
-    "web": LEAVES | {"library", "accounts", "runtime", "tasks"},
+    "doctor": LEAVES | {"machine", "storage", "checks", "holding", "office"},
+    "web": LEAVES | {"library", "accounts", "office", "runtime", "tasks"},
     # `serve` starts the web application, `eval` judges what libraries answer, `import` reads fields
     # and `export` tells of pictures as the web does, `search` shows the searched picture; nothing
     # else of the command line needs them.
     "cli": LEAVES
     | {"runtime", "backup", "bundle", "doctor", "top", "accounts", "library", "web", "client"}
     # `transfer` knows two stores and no server.
-    | {"intake", "exports", "images", "backends", "storage"},
+    | {"intake", "exports", "images", "backends", "storage"}
+    | {"office", "holding"},
 }
 
 # A foreign library lives in the modules named here and nowhere else.

@@ -19,7 +19,7 @@ from support.certificates import write_certificate
 from support.server import Server
 from tusou import doctor
 from tusou.doctor import Finding, Words
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.settings import Settings
 
 

@@ -19,16 +19,16 @@ from typing import Final, Literal
 from cryptography import x509
 
 from tusou import machine
-from tusou.errors import TusouError
-from tusou.runtime import (
-    Office,
+from tusou.checks import (
     check_blobs,
     check_indexing,
     check_key_file,
     check_models,
     count_lost_files,
-    is_served,
 )
+from tusou.errors import TusouError
+from tusou.holding import is_served
+from tusou.office import Office
 from tusou.settings import Settings
 from tusou.storage.database import Database
 

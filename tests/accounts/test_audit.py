@@ -20,7 +20,7 @@ from tusou.accounts.secrets import Vault
 from tusou.accounts.tokens import Tokens
 from tusou.accounts.usage import Usage
 from tusou.errors import TusouError
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.settings import Settings
 from tusou.storage.database import Database
 from tusou.storage.tables import audit as table

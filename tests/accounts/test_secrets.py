@@ -6,7 +6,8 @@ import pytest
 
 from tusou import doctor
 from tusou.accounts.apps import App
-from tusou.runtime import Office, Runtime
+from tusou.office import Office
+from tusou.runtime import Runtime
 from tusou.settings import Settings
 
 

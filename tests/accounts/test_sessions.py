@@ -9,7 +9,7 @@ from sqlalchemy import select
 from support.clock import Clock
 from tusou.accounts.sessions import LONGEST_SECONDS, Sessions
 from tusou.accounts.users import User
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.settings import Settings
 from tusou.storage.tables import sessions
 

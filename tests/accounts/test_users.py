@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from tusou.accounts.users import ROLES
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.settings import Settings
 from tusou.storage.tables import user_apps, users
 

@@ -13,6 +13,7 @@ from support.server import Server
 from tusou import runtime as composition
 from tusou.cli import main
 from tusou.library.library import Library
+from tusou.office import Office
 from tusou.runtime import Runtime
 from tusou.services import SERVICES
 from tusou.settings import Settings
@@ -64,7 +65,7 @@ def test_every_backup_made_meanwhile_is_whole_and_can_be_searched(tmp_path: Path
         settings = Settings.load({}, data=tmp_path / f"restored-{place}")
         done = composition.restore(settings, tmp_path / place)
         assert 3 <= done.contents.pictures <= 6
-        with composition.Office(settings) as office:
+        with Office(settings) as office:
             (row,) = office.registry.list()
             assert row.size == done.contents.pictures
             assert office.apps.secret(row.app_id)

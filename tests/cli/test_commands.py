@@ -24,7 +24,7 @@ import pytest
 
 from support.pictures import EXAMPLES, picture
 from support.server import Answer, Caller, Server, b64
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.services import SERVICES
 from tusou.settings import Settings
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from support.pictures import picture
 from support.server import Caller, Server
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.settings import Settings
 from tusou.storage.tables import items
 

@@ -19,7 +19,7 @@ from tusou.accounts.calendar import DAY, HOUR, hour_of
 from tusou.accounts.prices import Prices
 from tusou.cli import main
 from tusou.errors import Problem
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.settings import Settings
 from tusou.storage.tables import libraries
 

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tusou.cli import main
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.settings import Settings
 
 PASSWORD = "correct horse battery"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tusou.backup.make import Sources
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.settings import Settings
 from tusou.storage.blobs import THUMBNAIL, FolderBlobs, new_name
 from tusou.storage.items import Items, NewItem

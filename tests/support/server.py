@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 from sqlalchemy import func, select
 
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.services import SERVICES
 from tusou.settings import Settings
 from tusou.storage.tables import stale_items

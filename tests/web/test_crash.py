@@ -12,7 +12,7 @@ from support.crash import audit
 from support.crash.audit import Audit
 from support.crash.history import History, Row, Slot
 from support.crash.rounds import Plan, Run
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.settings import Settings
 
 KILLS = 3

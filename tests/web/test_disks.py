@@ -9,7 +9,7 @@ from support.disks import Disk, can_mount
 from support.pictures import picture
 from support.server import Answer, Caller, Server
 from tusou.errors import Problem
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.settings import Settings
 
 pytestmark = pytest.mark.skipif(not can_mount(), reason="only root can mount a disk of its own")

@@ -27,7 +27,7 @@ from sqlalchemy import text, update
 from support.pictures import encoded, picture, scene
 from support.server import Answer, Caller, Server, b64
 from tusou.errors import Problem
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.services import OPERATIONS, SERVICES
 from tusou.settings import Settings
 from tusou.storage.tables import keypoints, libraries, tokens

@@ -10,7 +10,7 @@ from tusou.accounts.money import plain, shown
 from tusou.accounts.prices import Priced
 from tusou.cli import command
 from tusou.cli.calls import Amount, columns
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.services import OPERATIONS, SERVICES
 from tusou.settings import Settings
 

@@ -6,7 +6,7 @@ import click
 
 from tusou.accounts.apps import App
 from tusou.cli import command
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.services import SERVICES
 from tusou.settings import Settings
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from tusou.cli import command
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.settings import Settings
 
 

@@ -12,7 +12,7 @@ from tusou.accounts.sheets import LINE
 from tusou.accounts.statistics import totals
 from tusou.cli import command
 from tusou.cli.calls import columns
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.settings import Settings
 
 _MONTH = click.option("--month", required=True, help="Such as 2026-11.")

@@ -9,9 +9,11 @@ from typing import Any
 import click
 
 from tusou.cli import command
+from tusou.holding import is_served
 from tusou.library.bulk import LibraryRow
 from tusou.library.duplicates import Group, Scan
-from tusou.runtime import Office, Runtime, is_served
+from tusou.office import Office
+from tusou.runtime import Runtime
 from tusou.services import SERVICES
 from tusou.settings import Settings
 from tusou.types import Item

@@ -16,7 +16,7 @@ from tusou.exports.features import Portion
 from tusou.exports.folder import Export, Piece, opened
 from tusou.exports.manifest import Form, Value
 from tusou.intake.progress import Progress
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.services import SERVICES, Service
 from tusou.settings import Settings
 from tusou.types import Filter

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from tusou.client import BadRequest, Client, ClientError, Hit, NotFound, Picture
 from tusou.errors import Problem, TusouError
-from tusou.runtime import Office, Runtime
+from tusou.office import Office
+from tusou.runtime import Runtime
 from tusou.services import SERVICES, Service
 from tusou.types import Filter
 from tusou.web.rest import answers

@@ -11,12 +11,13 @@ import click
 
 from tusou.cli import command
 from tusou.cli.calls import Whose, one_library
+from tusou.holding import is_served
 from tusou.intake import briefs
 from tusou.intake.journal import Journal
 from tusou.intake.progress import Progress
 from tusou.intake.run import Add, Import, Plan
 from tusou.intake.sources import Source, open_source
-from tusou.runtime import Runtime, is_served
+from tusou.runtime import Runtime
 from tusou.settings import Settings
 
 if TYPE_CHECKING:  # what an import loads, other commands must not wait for

@@ -6,7 +6,7 @@ import sys
 import click
 
 from tusou.cli import command
-from tusou.runtime import Office, Standing
+from tusou.office import Office, Standing
 from tusou.services import SERVICES
 from tusou.settings import Settings
 

@@ -6,7 +6,7 @@ import click
 
 from tusou.cli import command
 from tusou.cli.calls import columns
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.settings import Settings
 
 _NAME = click.argument("name")

@@ -10,7 +10,7 @@ from tusou.accounts.charging import Package
 from tusou.accounts.money import plain
 from tusou.cli import command
 from tusou.cli.calls import columns, one_call
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.settings import Settings
 
 _APP_ID = click.argument("app_id", type=int)

@@ -10,7 +10,7 @@ import click
 from tusou.accounts.plans import ANY, KINDS, Limit, Plan, Quota
 from tusou.cli import command
 from tusou.errors import TusouError
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.services import OPERATIONS, SERVICES
 from tusou.settings import Settings
 

@@ -8,7 +8,7 @@ import click
 from tusou.cli import command
 from tusou.cli.app import app
 from tusou.cli.plan import limit_option, list_plans, words
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.services import OPERATIONS, SERVICES
 from tusou.settings import Settings
 

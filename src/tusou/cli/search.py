@@ -16,7 +16,8 @@ from tusou.cli.calls import Whose, moment, one_library
 from tusou.cli.language import LANGUAGE, Language, spoken
 from tusou.errors import TusouError
 from tusou.exports.whole import beside
-from tusou.runtime import Runtime, is_served
+from tusou.holding import is_served
+from tusou.runtime import Runtime
 from tusou.settings import Settings
 
 if TYPE_CHECKING:  # what a search loads, other commands must not wait for

@@ -8,7 +8,7 @@ import click
 from tusou.accounts.secrets import new_key
 from tusou.accounts.users import ROLES
 from tusou.cli import command
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.settings import Settings
 
 _NAME = click.argument("name")

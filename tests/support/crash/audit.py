@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from support.crash.history import Row, Slot, State
 from support.crash.stock import Stock
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.services import SERVICES
 from tusou.types import ContSign
 

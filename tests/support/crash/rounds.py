@@ -21,7 +21,7 @@ from support.crash.load import CLASSES, Broken, Client, Sent
 from support.crash.stock import Stock
 from support.models import make_pack
 from support.server import Caller, Server
-from tusou.runtime import Office
+from tusou.office import Office
 from tusou.services import SERVICES
 from tusou.settings import Settings
 from tusou.storage.tables import apps

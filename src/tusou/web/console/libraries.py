@@ -9,7 +9,7 @@ from tusou.accounts.apps import App
 from tusou.accounts.calendar import DAY
 from tusou.accounts.statistics import calls_since, last_calls
 from tusou.library.bulk import Batch
-from tusou.runtime import Request, Standing
+from tusou.office import Request, Standing
 from tusou.services import SERVICES, Service
 from tusou.types import Filter
 from tusou.web.console.pages import Page, Work
