@@ -2,7 +2,9 @@
 
 Keypoints tell that two pictures have a frame, a pose, a pattern in common; goods photographed alike
 have that, too. What the pictures show between the points tells a copy from those: all of it agrees,
-but for what was written or stuck over it.
+but for what was written or stuck over it. Only places count that could have disagreed: laid by a
+homography that was fitted to it, an edge of a frame agrees with itself all along its length, and
+plain ground with any other, whatever the pictures show.
 """
 
 from typing import Final, NamedTuple
@@ -26,8 +28,12 @@ WINDOW: Final = 3.0
 """Standard deviation in pixels of the window within which structure is compared."""
 NOISE: Final = 4.0
 """Variance of grey that is taken for noise."""
+CORNERS: Final = 1.0
+"""Variance of the slope of grey, per pixel, in the direction in which it varies least, from which a
+window has structure both ways."""
 STRUCTURE: Final = 25.0
-"""Variance of grey from which there is something to compare."""
+"""Variance of grey from which there is something to compare where nothing has structure both ways:
+stripes, horizons."""
 LEVELS: Final = 24.0
 """By how many levels a colour may differ, light and shade aside."""
 LEAST: Final = 20
@@ -37,14 +43,12 @@ _STEPS: Final = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 1e-4)
 
 
 class Agreement(NamedTuple):
-    """How well two pictures agree where they overlap."""
+    """How well two pictures agree where they overlap and have structure both ways."""
 
     structure: float
-    """Mean correlation of grey within windows that show anything, up to 1."""
-    edges: float
-    """The same, each window counting by how much it shows."""
+    """Mean correlation of grey within windows, up to 1."""
     colour: float
-    """Share of the area in which colours are the same, 0–1."""
+    """Share of the area in which colours are the same, 0–1, by how much structure is there."""
 
 
 def agreement(
@@ -88,17 +92,33 @@ def _compare(laid: Floats, ground: Floats, mask: Mask) -> Agreement | None:
     second = np.maximum(mean(other * other) - shade * shade, 0)
     common = mean(one * other) - light * shade
     correlation = common / np.sqrt((first + NOISE) * (second + NOISE))
-    contrast = np.maximum(first, second)
-    shown = mask & (contrast > STRUCTURE)
+    corners = np.maximum(_corners(one, mask, weight), _corners(other, mask, weight))
+    shown = mask & (corners > CORNERS)
+    if shown.sum() < LEAST:
+        shown = mask & (np.maximum(first, second) > STRUCTURE)
     if shown.sum() < LEAST:
         shown = mask
-    counting = np.sqrt(contrast[mask]) + 1e-6
+    counting = np.sqrt(corners[mask]) + 1e-6
     differences = np.abs(laid - (light - shade)[..., None] - ground).max(axis=2)
     return Agreement(
         structure=float(correlation[shown].mean()),
-        edges=float((correlation[mask] * counting).sum() / counting.sum()),
-        colour=float((differences[mask] < LEVELS).mean()),
+        colour=float(((differences[mask] < LEVELS) * counting).sum() / counting.sum()),
     )
+
+
+def _corners(grey: Floats, mask: Mask, weight: Floats) -> Floats:
+    """How much grey varies in the direction in which it varies least: not at all along an edge."""
+    across, down = (
+        cv2.Sobel(grey, cv2.CV_32F, x, y, ksize=3, scale=1 / 8) for x, y in ((1, 0), (0, 1))
+    )
+    inside = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
+    xx, yy, xy = (
+        _blurred(np.asarray(product * inside, np.float32)) / weight
+        for product in (across * across, down * down, across * down)
+    )
+    # the smaller eigenvalue of the structure tensor
+    least = (xx + yy) / 2 - np.sqrt(((xx - yy) / 2) ** 2 + xy * xy)
+    return np.asarray(np.maximum(least, 0), np.float32)
 
 
 def _matched(
