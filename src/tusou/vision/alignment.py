@@ -2,9 +2,7 @@
 
 Keypoints tell that two pictures have a frame, a pose, a pattern in common; goods photographed alike
 have that, too. What the pictures show between the points tells a copy from those: all of it agrees,
-but for what was written or stuck over it. Only places count that could have disagreed: laid by a
-homography that was fitted to it, an edge of a frame agrees with itself all along its length, and
-plain ground with any other, whatever the pictures show.
+but for what was written or stuck over it.
 """
 
 from typing import Final, NamedTuple
@@ -28,12 +26,8 @@ WINDOW: Final = 3.0
 """Standard deviation in pixels of the window within which structure is compared."""
 NOISE: Final = 4.0
 """Variance of grey that is taken for noise."""
-CORNERS: Final = 1.0
-"""Variance of the slope of grey, per pixel, in the direction in which it varies least, from which a
-window has structure both ways."""
 STRUCTURE: Final = 25.0
-"""Variance of grey from which there is something to compare where nothing has structure both ways:
-stripes, horizons."""
+"""Variance of grey from which there is something to compare."""
 LEVELS: Final = 24.0
 """By how many levels a colour may differ, light and shade aside."""
 LEAST: Final = 20
@@ -43,12 +37,18 @@ _STEPS: Final = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 1e-4)
 
 
 class Agreement(NamedTuple):
-    """How well two pictures agree where they overlap and have structure both ways."""
+    """How well two pictures agree where they overlap."""
 
     structure: float
-    """Mean correlation of grey within windows, up to 1."""
+    """Mean correlation of grey within windows that show anything, up to 1."""
+    edges: float
+    """The same, each window counting by how much it shows."""
     colour: float
-    """Share of the area in which colours are the same, 0–1, by how much structure is there."""
+    """Share of the area in which colours are the same, 0–1."""
+    corners: float
+    """The same, each place counting by how much structure both ways is there. By a homography that
+    was fitted to it, a frame agrees along all its edges, and plain ground with any other, whatever
+    the pictures show; neither counts here."""
 
 
 def agreement(
@@ -92,17 +92,19 @@ def _compare(laid: Floats, ground: Floats, mask: Mask) -> Agreement | None:
     second = np.maximum(mean(other * other) - shade * shade, 0)
     common = mean(one * other) - light * shade
     correlation = common / np.sqrt((first + NOISE) * (second + NOISE))
-    corners = np.maximum(_corners(one, mask, weight), _corners(other, mask, weight))
-    shown = mask & (corners > CORNERS)
-    if shown.sum() < LEAST:
-        shown = mask & (np.maximum(first, second) > STRUCTURE)
+    contrast = np.maximum(first, second)
+    shown = mask & (contrast > STRUCTURE)
     if shown.sum() < LEAST:
         shown = mask
-    counting = np.sqrt(corners[mask]) + 1e-6
+    counting = np.sqrt(contrast[mask]) + 1e-6
+    both_ways = np.maximum(_corners(one, mask, weight), _corners(other, mask, weight))[mask] + 1e-6
     differences = np.abs(laid - (light - shade)[..., None] - ground).max(axis=2)
+    alike = differences[mask] < LEVELS
     return Agreement(
         structure=float(correlation[shown].mean()),
-        colour=float(((differences[mask] < LEVELS) * counting).sum() / counting.sum()),
+        edges=float((correlation[mask] * counting).sum() / counting.sum()),
+        colour=float(alike.mean()),
+        corners=float((alike * both_ways).sum() / both_ways.sum()),
     )
 
 
@@ -116,9 +118,9 @@ def _corners(grey: Floats, mask: Mask, weight: Floats) -> Floats:
         _blurred(np.asarray(product * inside, np.float32)) / weight
         for product in (across * across, down * down, across * down)
     )
-    # the smaller eigenvalue of the structure tensor
+    # the root of the smaller eigenvalue of the structure tensor
     least = (xx + yy) / 2 - np.sqrt(((xx - yy) / 2) ** 2 + xy * xy)
-    return np.asarray(np.maximum(least, 0), np.float32)
+    return np.asarray(np.sqrt(np.maximum(least, 0)), np.float32)
 
 
 def _matched(
