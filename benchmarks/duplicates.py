@@ -6,7 +6,8 @@
 150 pictures, in a library of 5,000 of `shared/datasets/pool`. A pair is right if both come from one
 picture. The pool has copies of its own: pairs that somebody looked at and found to be one picture
 are in `duplicates.seen.txt` and count neither way; all others count as wrong. With --data the
-library is kept, so that another run only looks for duplicates.
+library is kept: another run adds and deletes only what its draw has and has not, and compares only
+what was not compared yet, unless --afresh.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import io
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import combinations
@@ -23,6 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+from sqlalchemy import delete
 
 from copies import KINDS, choose, encode, read
 from support.pictures import SHARED
@@ -32,6 +34,7 @@ from tusou.library.comparing import Comparing
 from tusou.runtime import Runtime
 from tusou.settings import Settings
 from tusou.storage.items import Items, LibraryRow
+from tusou.storage.tables import same_pairs, scans
 from tusou.types import Filter
 
 PLANTED = (
@@ -62,7 +65,7 @@ class Planted(NamedTuple):
 
     brief: str
     """`KIND of PATH`, or the path alone."""
-    data: bytes
+    encoded: Callable[[], bytes]
 
 
 class Score(NamedTuple):
@@ -98,6 +101,7 @@ def main() -> None:
         "--embedding", action="store_true", help="no scan: what an embedding alone would find"
     )
     parser.add_argument("--data", type=Path, help="folder to keep the libraries in")
+    parser.add_argument("--afresh", action="store_true", help="forget what earlier runs found")
     parser.add_argument("--show", type=Path, help="write a sheet of the pairs that count as wrong")
     parser.add_argument("--list", action="store_true", help="print them, too")
     options = parser.parse_args()
@@ -108,7 +112,10 @@ def main() -> None:
             made = partial(
                 gallery, options.datasets, options.copies, options.pictures, options.draw
             )
-            fill(runtime, rows, made())
+            for row in rows:
+                fill(runtime, row, list(made()))
+                if options.afresh:
+                    forget(runtime, row)
             if options.embedding:
                 for row in rows:
                     tell_embedding(runtime, row)
@@ -126,7 +133,7 @@ def main() -> None:
             if options.list:
                 print("\n".join("\t".join(both) for both in wrong))
             if options.show:
-                sheet(wrong, options.show, dict(made()))
+                sheet(wrong, options.show, {planted.brief: planted for planted in made()})
 
 
 def libraries(runtime: Runtime, services: Sequence[str]) -> list[LibraryRow]:
@@ -145,36 +152,55 @@ def gallery(datasets: Path, copies: int, pictures: int, draw: int) -> Iterator[P
     chosen, _ = choose(datasets, pictures - copies, 0)
     first = draw * (copies // 2)
     originals = chosen[first : first + copies // 2]
+    for path in chosen:
+        yield Planted(str(path.relative_to(datasets)), partial(whole, path))
     for number, path in enumerate(originals):
-        rgb, name = read(path), str(path.relative_to(datasets))
-        yield Planted(name, encode(rgb, 95))
         turn, place = divmod(number, len(PLANTED))
         second = place + 1 + turn % (len(PLANTED) - 1)  # another pair of kinds each time
         for kind in (PLANTED[place], PLANTED[second % len(PLANTED)]):
-            random = np.random.default_rng(number)
-            yield Planted(f"{kind} of {name}", KINDS[kind](rgb, random))
-    for path in chosen[:first] + chosen[first + copies // 2 :]:
-        yield Planted(str(path.relative_to(datasets)), encode(read(path), 95))
+            brief = f"{kind} of {path.relative_to(datasets)}"
+            yield Planted(brief, partial(copied, path, kind, number))
 
 
-def fill(runtime: Runtime, rows: Sequence[LibraryRow], pictures: Iterator[Planted]) -> None:
-    """Add to libraries that were not filled before; what a service does not take is left out."""
-    marks = {row: runtime.settings.data / f"{row.service}.filled" for row in rows}
-    missing = [runtime.catalogue.open(row) for row, mark in marks.items() if not mark.exists()]
+def whole(path: Path) -> bytes:
+    """A picture of the pool."""
+    return encode(read(path), 95)
+
+
+def copied(path: Path, kind: str, number: int) -> bytes:
+    """A copy of a picture of the pool."""
+    return KINDS[kind](read(path), np.random.default_rng(number))
+
+
+def fill(runtime: Runtime, row: LibraryRow, pictures: Sequence[Planted]) -> None:
+    """Make a library hold these pictures; what its service does not take is left out."""
+    library, listing = (
+        runtime.catalogue.open(row),
+        runtime.catalogue.pictures(row.app_id, row.service),
+    )
+    there = briefs(runtime, row)
+    wanted = {planted.brief for planted in pictures}
+    signs = [listing.describe(key).sign for key, brief in there.items() if brief not in wanted]
+    for sign in signs:
+        library.delete((sign,))
 
     def add(planted: Planted) -> None:
-        for library in missing:
-            try:
-                library.add(enlarge(planted.data, library.service), planted.brief, (0, 0))
-            except TusouError as error:
-                if error.problem in (Problem.UNAVAILABLE, Problem.OVERLOADED):
-                    raise
+        try:
+            library.add(enlarge(planted.encoded(), library.service), planted.brief, (0, 0))
+        except TusouError as error:
+            if error.problem in (Problem.UNAVAILABLE, Problem.OVERLOADED):
+                raise
 
-    if missing:
-        with ThreadPoolExecutor(2) as executor:
-            list(executor.map(add, pictures))
-    for mark in marks.values():
-        mark.touch()
+    known = set(there.values())
+    with ThreadPoolExecutor(2) as executor:
+        list(executor.map(add, (planted for planted in pictures if planted.brief not in known)))
+
+
+def forget(runtime: Runtime, row: LibraryRow) -> None:
+    """Have a library looked through as if for the first time."""
+    with runtime.database.write() as connection:
+        for table in (same_pairs, scans):
+            connection.execute(delete(table).where(table.c.library_id == row.id))
 
 
 def measure(runtime: Runtime, row: LibraryRow) -> Score:
@@ -268,14 +294,14 @@ def tell_kinds(service: str, score: Score) -> None:
     print(f"missed in {service}: " + ", ".join(f"{kind} {n}" for kind, n in kinds.most_common()))
 
 
-def sheet(pairs: Sequence[tuple[str, ...]], file: Path, pictures: dict[str, bytes]) -> None:
+def sheet(pairs: Sequence[tuple[str, ...]], file: Path, pictures: dict[str, Planted]) -> None:
     """A picture of pairs, side by side, in the order of the list."""
     columns = 4
     rows = max(1, -(-len(pairs) // columns))
     canvas = Image.new("RGB", (columns * (2 * SIDE + 20), rows * (SIDE + 10)), "white")
     for place, both in enumerate(pairs):
         for side, brief in enumerate(both):
-            with Image.open(io.BytesIO(pictures[brief])) as image:
+            with Image.open(io.BytesIO(pictures[brief].encoded())) as image:
                 small = image.convert("RGB")
             small.thumbnail((SIDE, SIDE))
             left = place % columns * (2 * SIDE + 20) + side * SIDE

@@ -1,27 +1,26 @@
 """`tusou duplicates`, beside a running server and without one."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from support.pictures import encoded, picture, scene
 from support.server import Caller, Server
+from tusou.cli import main
 
 _COPY = encoded(scene(1)[20:300, 30:370], "JPEG", quality=60)
 
 
-def duplicates(data: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tusou.cli", "duplicates", *words, "--data", data]
-    return subprocess.run([*map(str, command)], capture_output=True, encoding="utf-8", check=False)
+def duplicates(data: Path, *words: object) -> Result:
+    return CliRunner().invoke(main, ["duplicates", *map(str, words), "--data", str(data)])
 
 
 def facts(data: Path, *words: object) -> Any:
     done = duplicates(data, *words, "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
 
@@ -48,7 +47,7 @@ def test_a_scan_runs_in_the_server_or_in_the_command(tmp_path: Path) -> None:
     assert [other["brief"] for other in group["others"]] == ["part"]
 
     again = duplicates(server.data, app_id, "same_hq", "--scan")  # now nobody serves the folder
-    assert again.returncode == 0, again.stderr
+    assert again.exit_code == 0, again.output
     first, second = again.stdout.splitlines()
     assert first.endswith("whole  best: larger")
     assert "part" in second
@@ -58,5 +57,5 @@ def test_a_scan_runs_in_the_server_or_in_the_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [(1, "same_hq"), (1, "same_hq", "--scan")], ids=len)
 def test_a_library_that_is_not_there_is_told(tmp_path: Path, words: tuple[object, ...]) -> None:
     done = duplicates(tmp_path, *words)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.exit_code, done.stdout) == (1, "")
     assert "has no library for same_hq" in done.stderr

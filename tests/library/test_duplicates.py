@@ -107,14 +107,17 @@ def test_planted_copies_are_found_and_nothing_else(
 ) -> None:
     row = make(service)
     wanted = []
-    for number, (kind, derive) in enumerate(COPIES.items()):
-        rgb = fresh()
-        add(runtime, row, f"{number}", rgb, 95)
-        add(runtime, row, f"{number} {kind}", derive(rgb), 80)
-        add(runtime, row, f"stranger {number}", fresh())
-        wanted.append({f"{number}", f"{number} {kind}"})
+    for kinds in (["half", "mirror"], ["turned", "crop"], ["lettering", "dark"]):
+        rgb, whole = fresh(), f"whole of {kinds}"
+        add(runtime, row, whole, rgb, 95)
+        for kind in kinds:
+            add(runtime, row, kind, COPIES[kind](rgb), 80)
+        wanted.append({whole, *kinds})
+    add(runtime, row, "stranger", fresh())
     scan(runtime, row)
-    assert list(map(set, grouped(runtime, row))) == wanted
+    found = list(map(set, grouped(runtime, row)))
+    assert len(found) == len(wanted)
+    assert all(group in found for group in wanted)
 
 
 def test_a_group_is_a_star_and_not_a_chain() -> None:
@@ -223,7 +226,7 @@ def test_decisions_outlast_later_scans(runtime: Runtime, row: LibraryRow) -> Non
 def test_adds_deletes_and_a_second_wish_meet_a_scan_under_way(
     runtime: Runtime, row: LibraryRow
 ) -> None:
-    scenes = [fresh() for _ in range(6)]
+    scenes = [fresh() for _ in range(4)]
     keys = [add(runtime, row, f"{n}", rgb) for n, rgb in enumerate(scenes)]
     keys += [add(runtime, row, f"{n} half", half(rgb)) for n, rgb in enumerate(scenes)]
     asked = runtime.duplicates.ask(row)
@@ -231,7 +234,7 @@ def test_adds_deletes_and_a_second_wish_meet_a_scan_under_way(
     work = threading.Thread(target=comparing.run)
     work.start()
     items = pictures(runtime, row)
-    for key in (keys[0], keys[7]):  # of two pairs the whole, and the half
+    for key in (keys[0], keys[5]):  # of two pairs the whole, and the half
         opened(runtime, row).delete_found((items.describe(key).sign,))
     add(runtime, row, "2 mirror", mirror(half(scenes[2])))
     again = runtime.duplicates.ask(row)
@@ -241,7 +244,7 @@ def test_adds_deletes_and_a_second_wish_meet_a_scan_under_way(
     scan(runtime, row)
     assert list(map(set, grouped(runtime, row))) == [
         {"2", "2 half", "2 mirror"},
-        *({f"{n}", f"{n} half"} for n in (3, 4, 5)),
+        {"3", "3 half"},
     ]
 
 

@@ -56,6 +56,39 @@ def test_one_outline_with_another_print_does_not_agree() -> None:
     assert sure(shirt(1), shirt(2)) < LEAST_CERTAINTY
 
 
+def turned(rgb: Rgb) -> Rgb:
+    """Turned by 30°, on a grey ground large enough for all of it."""
+    height, width = rgb.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), 30, 1)
+    side = round(height * 0.5 + width * 0.866)
+    turn[:, 2] += (side - width) / 2
+    laid = cv2.warpAffine(rgb, turn, (side, side), borderValue=(128, 128, 128))
+    return np.asarray(laid, np.uint8)
+
+
+def small_goods(print_: int) -> Rgb:
+    """Something small before much white."""
+    canvas = np.full((320, 320, 3), 255, np.uint8)
+    canvas[120:200, 80:240] = scene(print_, 160, 80)
+    return canvas
+
+
+def test_a_frame_in_common_says_nothing_of_what_is_in_it() -> None:
+    one, other = turned(small_goods(1)), turned(small_goods(2))
+    assert sure(one, one) > LEAST_CERTAINTY
+    assert sure(one, other) < LEAST_CERTAINTY
+    assert sure(turned(shirt(1)), turned(shirt(2))) < LEAST_CERTAINTY
+
+
+def test_stripes_which_have_structure_one_way_are_compared_by_it() -> None:
+    one, other = (
+        np.repeat(random.integers(0, 256, (1, 40, 3), np.uint8), 8, axis=1).repeat(320, axis=0)
+        for random in map(np.random.default_rng, (1, 2))
+    )
+    assert sure(one, (one * 0.8).astype(np.uint8)) > LEAST_CERTAINTY
+    assert sure(one, other) < LEAST_CERTAINTY
+
+
 def test_pictures_that_hardly_meet_say_nothing() -> None:
     rgb = scene(1)
     away = np.array([[1, 0, 399.0], [0, 1, 319], [0, 0, 1]])

@@ -28,6 +28,8 @@ LEAST_CERTAINTY = 0.5
 LEAST_SCORE = 0.99
 """Of a verified match, where there are no files to look at. A search shows what is as likely as not
 the same; what somebody may delete must be surer."""
+LEAST_CORNERS = 0.6
+"""See `Agreement.corners`: pictures that agree less have a frame in common."""
 LEAST_SHARE = 0.8
 """Of the one picture, that the other must show: pictures that share a part are not the same."""
 MOST = 200
@@ -165,6 +167,8 @@ def certainty(score: float, agreed: Agreement) -> float:
     over a copy disagrees where it is strongest, at its edges; goods photographed alike agree there,
     in their outlines, and disagree in what is faint: so edges count against the rest.
     """
+    if agreed.corners < LEAST_CORNERS:
+        return 0.0
     odds = min(math.log(score / (1 - score + 1e-6)), 10) - 34.5
     odds += 35 * agreed.structure - 26 * agreed.edges + 26 * agreed.colour
     return 1 / (1 + math.exp(-odds))

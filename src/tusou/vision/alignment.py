@@ -45,6 +45,10 @@ class Agreement(NamedTuple):
     """The same, each window counting by how much it shows."""
     colour: float
     """Share of the area in which colours are the same, 0–1."""
+    corners: float
+    """The same, each place counting by how much structure both ways is there. By a homography that
+    was fitted to it, a frame agrees along all its edges, and plain ground with any other, whatever
+    the pictures show; neither counts here."""
 
 
 def agreement(
@@ -93,12 +97,30 @@ def _compare(laid: Floats, ground: Floats, mask: Mask) -> Agreement | None:
     if shown.sum() < LEAST:
         shown = mask
     counting = np.sqrt(contrast[mask]) + 1e-6
+    both_ways = np.maximum(_corners(one, mask, weight), _corners(other, mask, weight))[mask] + 1e-6
     differences = np.abs(laid - (light - shade)[..., None] - ground).max(axis=2)
+    alike = differences[mask] < LEVELS
     return Agreement(
         structure=float(correlation[shown].mean()),
         edges=float((correlation[mask] * counting).sum() / counting.sum()),
-        colour=float((differences[mask] < LEVELS).mean()),
+        colour=float(alike.mean()),
+        corners=float((alike * both_ways).sum() / both_ways.sum()),
     )
+
+
+def _corners(grey: Floats, mask: Mask, weight: Floats) -> Floats:
+    """How much grey varies in the direction in which it varies least: not at all along an edge."""
+    across, down = (
+        cv2.Sobel(grey, cv2.CV_32F, x, y, ksize=3, scale=1 / 8) for x, y in ((1, 0), (0, 1))
+    )
+    inside = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
+    xx, yy, xy = (
+        _blurred(np.asarray(product * inside, np.float32)) / weight
+        for product in (across * across, down * down, across * down)
+    )
+    # the root of the smaller eigenvalue of the structure tensor
+    least = (xx + yy) / 2 - np.sqrt(((xx - yy) / 2) ** 2 + xy * xy)
+    return np.asarray(np.sqrt(np.maximum(least, 0)), np.float32)
 
 
 def _matched(
