@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -107,10 +108,8 @@ def upload(server: Server, count: int) -> Iterator[str]:
     """Pictures as large as may be, all at the same moment."""
     data = pressure.noisy_picture(_MEGABYTES)
     callers = [server.caller("similar") for _ in range(UPLOADERS)]
-    calls = [
-        pressure.call_of(callers[number % UPLOADERS], "similar", "search", image=data)
-        for number in range(count)
-    ]
+    made = [pressure.call_of(caller, "similar", "search", image=data) for caller in callers]
+    calls = list(islice(cycle(made), count))
     before = pressure.held(server.process.pid)
     begun = time.perf_counter()
     sent = pressure.all_at_once(server.address, calls)

@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "expressions": {"errors", "types"},
     "settings": {"services"},
     "stages": set[str](),
+    "memory": set[str](),
     "images": LEAVES,
     "vision": LEAVES,
     "index": LEAVES,
@@ -25,7 +26,7 @@ MAY_IMPORT = {
     "library": LEAVES | {"images", "vision", "index", "storage"},
     "tasks": LEAVES | {"images", "storage", "library", "intake"},
     "runtime": LEAVES
-    | {"images", "vision", "index", "storage", "accounts", "library", "tasks", "backup"},
+    | {"images", "vision", "index", "storage", "accounts", "library", "tasks", "backup", "memory"},
     # The client needs what both sides know, and reads pictures' headers by the server's own rules;
     # of `images` only what needs no foreign library (tests/client says so).
     "client": {"errors", "services", "images"},

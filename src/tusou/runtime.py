@@ -31,6 +31,7 @@ from tusou.backup.restore import Restored
 from tusou.backup.restore import restore as put_back
 from tusou.errors import Problem, TusouError
 from tusou.library.duplicates import Duplicates
+from tusou.memory import give_back
 from tusou.services import SERVICES, Service
 from tusou.settings import Settings
 from tusou.storage.batches import Batches
@@ -59,6 +60,7 @@ _log = logging.getLogger(__name__)
 _COMPARE_SECONDS = 1.0  # how often the server looks whether duplicates are to be looked for
 _MOVE_SECONDS = 1.0  # how often the server looks whether a library is to be moved
 _BULK_SECONDS = 0.5  # how often the server looks whether many pictures are to be changed
+_MEMORY_SECONDS = 10.0  # how often what pictures took is given back to the system
 _WEBHOOK_SECONDS = 1.0  # how often the server looks whether somebody is to be told of a task
 _MANIFEST_SECONDS, _MANIFEST_BYTES = 60, 64 << 20  # of a manifest that an import names
 _STRIKE_SECONDS = 1.0  # how often the server looks whether an hour has ended
@@ -412,6 +414,7 @@ class Runtime(Office):
                 Ticker("tusou-tasks", _BULK_SECONDS, self.jobs.run),
                 Ticker("tusou-webhooks", _WEBHOOK_SECONDS, self.webhooks.run),
                 Ticker("tusou-sweep", HOUR, self.jobs.sweep),
+                Ticker("tusou-memory", _MEMORY_SECONDS, give_back),
             ]
             self._loader = threading.Thread(target=self._load, name="tusou-load", daemon=True)
             self._loader.start()

@@ -17,11 +17,13 @@ import numpy as np
 
 from support.pictures import encoded, picture
 from support.server import Caller, b64
+from tusou.errors import Problem
 from tusou.services import SERVICES
 
 _FORM = {"content-type": "application/x-www-form-urlencoded"}
 _LOST = -1  # the code of a call that got no answer
 _IDLE_SECONDS = 1
+_THERE = Problem.ITEM_EXISTS.code  # its deletion was shed the last time
 
 
 class Call(NamedTuple):
@@ -132,6 +134,8 @@ def steady(
                 with lock:
                     sent.append(Sent(call.name, due - begun, (ended - due) * 1000, code))
                 due = ended
+                if code not in (0, _THERE):
+                    break  # what follows would only be told that nothing is there
         client.close()
 
     _at_once(run, connections)

@@ -86,7 +86,7 @@ def test_many_large_pictures_at_once_take_no_more_memory_than_is_allowed(
 ) -> None:
     crowd = [small.caller("similar") for _ in range(2)]
     data = pressure.noisy_picture(2.8)
-    calls = [pressure.call_of(caller, "similar", "search", image=data) for caller in crowd] * 20
+    calls = [pressure.call_of(caller, "similar", "search", image=data) for caller in crowd] * 10
     before = pressure.held(small.process.pid)
     codes = pressure.codes(pressure.all_at_once(small.address, calls))
     after = pressure.held(small.process.pid)
