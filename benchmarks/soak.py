@@ -5,7 +5,8 @@
 What it can do is measured first, by clients that send without a pause. Then searches, adds and
 deletions come at a steady rate on all services; times count from when a call was due. Warm-up is
 the first fifth. Exits with 1 where memory afterwards leaves ±5 % of its median, handles grow, or a
-call is answered with an unknown error or not at all.
+call is answered with an unknown error or not at all. Memory is that of stretches, by their medians:
+what the requests of a moment need comes and goes with them.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from support import pressure
 from support.pictures import picture
@@ -31,6 +33,7 @@ from tusou.services import SERVICES
 CLIENTS = 8
 CONNECTIONS = 48
 MEMORY = 0.05
+STRETCHES = 4
 HANDLES = 2  # of the database, which opens some as it needs them
 SHED = {Problem.OVERLOADED.code, Problem.QPS_LIMIT.code}
 
@@ -140,6 +143,12 @@ def warm(looks: list[Look]) -> list[Look]:
     return [look for look in looks if whole / 5 <= look.at <= whole - 3]
 
 
+def sizes(looks: list[Look]) -> NDArray[np.float64]:
+    """Bytes of memory in each stretch after the warm-up."""
+    memory = np.array([look.held.bytes for look in warm(looks)])
+    return np.array([np.median(stretch) for stretch in np.array_split(memory, STRETCHES)])
+
+
 def report(soaked: Soaked) -> None:
     """Print times by call, and what was held."""
     sent = soaked.sent
@@ -152,10 +161,10 @@ def report(soaked: Soaked) -> None:
         row = " | ".join(f"{ms:.0f}" for ms in times)
         print(f"| {name or 'all'} | {len(some)} | {shed} | {row} |")
     memory = np.array([look.held.bytes for look in warm(soaked.looks)]) / 1e6
-    thirds = ", ".join(f"{np.median(third):.0f}" for third in np.array_split(memory, 3))
+    stretches = ", ".join(f"{size / 1e6:.0f}" for size in sizes(soaked.looks))
     print(
         f"memory after the warm-up: median {np.median(memory):.0f} MB, "
-        f"{memory.min():.0f} to {memory.max():.0f}; medians of its thirds {thirds}"
+        f"{memory.min():.0f} to {memory.max():.0f}; medians of stretches {stretches}"
     )
     print(f"handles with nobody connected: {soaked.before.handles}, then {soaked.after.handles}")
 
@@ -167,8 +176,8 @@ def faults(soaked: Soaked) -> Iterator[str]:
     bad = {code: count for code, count in found.items() if code not in fine}
     if bad:
         yield f"codes answered: {bad}"
-    memory = np.array([look.held.bytes for look in warm(soaked.looks)])
-    away = np.abs(memory / np.median(memory) - 1).max()
+    stretches = sizes(soaked.looks)
+    away = np.abs(stretches / np.median(stretches) - 1).max()
     if away > MEMORY:
         yield f"memory was {away:.1%} from its median"
     if soaked.after.handles > soaked.before.handles + HANDLES:
