@@ -1,5 +1,5 @@
 # The two commands of the README, and the ones behind them. Needs Python 3.11+ and make.
-.PHONY: serve test test-cluster check docs install bundle-test schemathesis fuzz audit sbom crash
+.PHONY: serve test test-cluster check docs install bundle-test schemathesis fuzz audit sbom crash soak overload crowds
 
 serve: ## run the server with a first application and example pictures
 	@scripts/install run
@@ -38,6 +38,15 @@ sbom: ## the packages a server runs on as CycloneDX, in build/sbom.json
 
 crash: ## kill the server 200 times under load, and look whether every promise was kept
 	@scripts/bench crash
+
+soak: ## half an hour at 80 % of what the server can do; MINUTES=30
+	@scripts/bench soak --minutes $(or $(MINUTES),30)
+
+overload: ## five times as many calls as the server can answer
+	@scripts/bench overload
+
+crowds: ## hundreds of connections that stall, and 200 pictures of 4 MiB at once
+	@scripts/bench crowds --patience
 
 install: ## the environment for working on tusou
 	@scripts/install dev

@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "expressions": {"errors", "types"},
     "settings": {"services"},
     "stages": set[str](),
+    "memory": set[str](),
     "images": LEAVES,
     "vision": LEAVES,
     "index": LEAVES,
@@ -32,7 +33,7 @@ MAY_IMPORT = {
     "checks": LEAVES | {"vision", "storage", "accounts", "library", "backends"},
     "runtime": LEAVES
     | {"images", "vision", "index", "storage", "accounts", "library", "tasks", "backup"}
-    | {"backends", "duty", "holding", "office"},
+    | {"backends", "duty", "holding", "office", "memory"},
     # The client needs what both sides know, and reads pictures' headers by the server's own rules;
     # of `images` only what needs no foreign library (tests/client says so).
     "client": {"errors", "services", "images"},

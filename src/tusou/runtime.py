@@ -18,6 +18,7 @@ from tusou.backup.restore import restore as put_back
 from tusou.duty import Duty
 from tusou.errors import Problem, TusouError
 from tusou.holding import hold
+from tusou.memory import give_back
 from tusou.office import Office
 from tusou.services import Service
 from tusou.settings import Settings
@@ -38,6 +39,7 @@ _log = logging.getLogger(__name__)
 _COMPARE_SECONDS = 1.0  # how often the server looks whether duplicates are to be looked for
 _MOVE_SECONDS = 1.0  # how often the server looks whether a library is to be moved
 _BULK_SECONDS = 0.5  # how often the server looks whether many pictures are to be changed
+_MEMORY_SECONDS = 10.0  # how often what pictures took is given back to the system
 _WEBHOOK_SECONDS = 1.0  # how often the server looks whether somebody is to be told of a task
 _MANIFEST_SECONDS, _MANIFEST_BYTES = 60, 64 << 20  # of a manifest that an import names
 _STRIKE_SECONDS = 1.0  # how often the server looks whether an hour has ended
@@ -140,8 +142,11 @@ class Runtime(Office):
             self.usage.start()
             self._duty = Duty(self.database)
             self._tickers = [
-                Ticker(f"tusou-{name}", seconds, self._duty.when_mine(work))
-                for name, seconds, work in self._background_work()
+                *(
+                    Ticker(f"tusou-{name}", seconds, self._duty.when_mine(work))
+                    for name, seconds, work in self._background_work()
+                ),
+                Ticker("tusou-memory", _MEMORY_SECONDS, give_back),  # of each server
             ]
             self._loader = threading.Thread(target=self._load, name="tusou-load", daemon=True)
             self._loader.start()

@@ -1,5 +1,6 @@
 """Ports that are taken, certificates, and what is said when they do not do."""
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -9,10 +10,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
 
 from support.certificates import write_certificate
 from support.server import Server
-from tusou.cli.listeners import Listeners
+from tusou.cli.listeners import Http, Listeners
 from tusou.settings import STANDARD_PORTS, Settings
 
 
@@ -104,3 +108,46 @@ def test_certificates_that_do_not_do_are_told_in_plain_words(tmp_path: Path) -> 
         Listeners(_settings(TLS_CERTIFICATE=str(tmp_path / "missing.pem")))
     with pytest.raises(RuntimeError, match="without TUSOU_TLS_CERTIFICATE"):
         Listeners(_settings(TLS_KEY=str(key)))
+
+
+async def _say(pieces: list[bytes], pause: float) -> bytes:
+    """What a server answers that waits a fifth of a second for headers, until it hangs up."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0.4)  # the limit is for asking, not for answering
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    class Hasty(Http):
+        head_seconds = 0.2
+
+    config = uvicorn.Config(app, http=Hasty, log_config=None, lifespan="off", timeout_keep_alive=1)
+    config.load()
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    listening = await loop.create_server(lambda: Hasty(config, state, {}), "127.0.0.1", 0)
+    async with listening:
+        reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(pause)
+        answer = await asyncio.wait_for(reader.read(), 30)
+        writer.close()
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("pieces", "answers"),
+    [
+        ([], 0),
+        ([b"GET / HTTP/1.1\r\nHos"], 0),
+        ([b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"], 1),
+        ([b"GET / HTTP/1.1\r\n", b"Host: a\r\n\r\n"], 1),
+        ([b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HT"], 1),
+        ([b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2], 2),
+    ],
+)
+def test_whoever_does_not_say_what_they_want_is_hung_up_on(
+    pieces: list[bytes], answers: int
+) -> None:
+    assert asyncio.run(_say(pieces, 0.01)).count(b"HTTP/1.1 204") == answers

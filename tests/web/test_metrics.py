@@ -114,7 +114,17 @@ def test_the_server_itself_is_told(server: Server, caller: Caller) -> None:
         "tusou_encoder_batch_pictures_count"
     )
     tasks = scrape.labels("tusou_background_turns_total", "task")
-    assert tasks == {"usage", "billing", "move", "bulk", "compare", "tasks", "webhooks", "sweep"}
+    assert tasks == {
+        "usage",
+        "billing",
+        "move",
+        "bulk",
+        "compare",
+        "tasks",
+        "webhooks",
+        "sweep",
+        "memory",
+    }
     assert scrape.total("tusou_ready") == scrape.total("tusou_database_up") == 1
     assert scrape.total("tusou_requests_inside") == scrape.total("tusou_requests_waiting") == 0
     assert scrape.total("process_resident_memory_bytes") > 1 << 26

@@ -9,6 +9,7 @@ from typing import Self
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tusou.settings import Settings
 from tusou.web.private.ports import Ports
@@ -71,6 +72,7 @@ class Listeners:
         """Answer until the process is told to stop; requests in flight are finished."""
         config = uvicorn.Config(
             app,
+            http=Http,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -102,6 +104,44 @@ class _Server(uvicorn.Server):
         return self.config.http_protocol_class(  # type: ignore[call-arg]
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
+
+
+class Http(H11Protocol):
+    """Hangs up on whoever does not say in time what they ask for; uvicorn itself waits for ever.
+
+    Bodies have their own time in `web.inputs`, and idle connections uvicorn's.
+    """
+
+    head_seconds = 30.0
+    """From a connection, or a request's first byte, to the end of its headers."""
+    _limit: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, and wait for the rest of the headers if it did not end them."""
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._forget()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        idle = self.timeout_keep_alive_task is not None
+        if idle or not (self.cycle is None or self.cycle.response_complete):
+            self._forget()
+        elif self._limit is None:
+            self._limit = self.loop.call_later(self.head_seconds, self.transport.close)
+
+    def _forget(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
 
 
 def _listen(host: str, port: int, cure: str) -> socket.socket:
