@@ -105,7 +105,7 @@ def _class_fields(service: Service) -> dict[str, Any]:
                 "example": "100,11",
             }
         }
-    schema = {"type": "integer", "minimum": 1, "maximum": 65535}
+    schema = {"type": "integer", "minimum": 1, "maximum": 65535, "description": "A class of yours."}
     return dict.fromkeys(service.class_fields, schema)
 
 
