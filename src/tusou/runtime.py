@@ -183,7 +183,8 @@ class Runtime(Office):
             self._duty.close()
 
     def _has_duty(self) -> bool:
-        return self._duty is not None and self._duty.is_mine()
+        # Before `start` nobody else can have it: whoever runs a piece of work by hand means it.
+        return self._duty is None or self._duty.is_mine()
 
     def _load(self) -> None:
         from tusou.library.reconcile import sweep

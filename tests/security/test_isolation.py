@@ -213,6 +213,7 @@ def place(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "number": "1",
         "operation": "search",
         "name": "demo",
+        "plan": "open",
     }
     routes = every_route(tmp_path_factory.mktemp("routes") / "data")
     yield Place(server, owner, other, stranger, owners, routes, sign)
