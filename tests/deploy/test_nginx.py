@@ -88,7 +88,7 @@ def proxy(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def _wait_for(port: int, running: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while time.monotonic() < end and running.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()

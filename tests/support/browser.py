@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
 
@@ -27,5 +27,6 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=_FLAGS, chromium_sandbox=False
         )
+        expect.set_options(timeout=60_000)  # a busy machine is slow, and only a fault waits so long
         yield browser
         browser.close()

@@ -31,7 +31,7 @@ def redis() -> Iterator[str]:
 
 
 def _wait(port: int) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     with Redis(port=port) as client:
         while True:
             try:

@@ -163,7 +163,7 @@ class Server:
 
     def lines_of(self, app_id: int, count: int) -> list[Answer]:
         """The log's lines of an application, once there are `count`: each follows its answer."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             lines = [line for line in self.log_lines() if line.get("app_id") == app_id]
             if len(lines) >= count:

@@ -51,7 +51,7 @@ def test_a_starting_server_charges_what_is_due_and_tells_of_arrears(tmp_path: Pa
 
     server = Server(tmp_path / "data")
     try:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while not [line for line in server.log_lines() if line["event"] == "arrears"]:
             assert time.monotonic() < end, server.log.read_text()
             time.sleep(0.05)

@@ -30,7 +30,7 @@ def _counts(server: Server, app_id: int) -> Counts:
 
 
 def _wait_for(server: Server, app_id: int, enough: Callable[[Counts], bool]) -> Counts:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         if enough(found := _counts(server, app_id)):
             return found

@@ -49,7 +49,7 @@ def browser() -> Iterator[Browser]:
 def signed_in(desk: Server, browser: Browser) -> Iterator[BrowserContext]:
     """The operator's browser."""
     context = browser.new_context(base_url=f"{desk.address}/console/", locale="en-US")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     with desk.office() as office:
         token = office.sessions.open(office.users.get("lin"), "127.0.0.1", "test")
     cookie = {"name": "tusou_session", "value": token, "url": f"{desk.address}/console/"}

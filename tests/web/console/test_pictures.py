@@ -165,7 +165,7 @@ def test_each_class_of_a_product_is_changed_by_itself(place: Place) -> None:
 
 
 def wait(owner: Visitor, path: str, number: int) -> dict[str, Any]:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         batch: dict[str, Any] = owner.get(f"{path}/changes/{number}").json()
         if batch["state"] in ("done", "failed", "undone"):

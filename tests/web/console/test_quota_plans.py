@@ -145,7 +145,7 @@ def test_callers_feel_a_changed_plan_without_a_restart(place: Place) -> None:
     version = plan(place, "gold").version
     more = {**NAMES, "version": version, "*/search/total": "2"}
     assert place.operator.post("/plans/limits/gold", data=more).status_code == 303
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while code(caller) == Problem.TOTAL_LIMIT.code and time.monotonic() < end:
         time.sleep(0.1)
     assert time.monotonic() < end

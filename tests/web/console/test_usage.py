@@ -34,7 +34,7 @@ def called(place: Place) -> Caller:
     caller.call("similar", "search", image=picture(1))
     assert "error_code" in caller.call("similar", "search", image=b"no picture")
     caller.call("same_hq", "delete", cont_sign="1,2")
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while place.owner.get(f"/usage/{caller.app_id}/calls.csv").text.count("\n") < 5:
         assert time.monotonic() < end
         time.sleep(0.1)
