@@ -251,7 +251,10 @@ class Pairs:
                 update(scans)
                 .where(scans.c.library_id == self._library_id)
                 .values(
-                    last=last, done=scans.c.done + 1, revision=scans.c.revision + (len(rows) > 0)
+                    last=last,
+                    done=scans.c.done + 1,
+                    # PostgreSQL adds no truth value to a number.
+                    revision=scans.c.revision + (1 if rows else 0),
                 )
             )
 
