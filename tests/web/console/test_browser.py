@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, expect
 
 from support.browser import CHROMIUM, chromium
 from support.console import PASSWORD
@@ -448,6 +448,24 @@ def test_a_picture_is_pasted_or_dropped_to_search_and_results_are_cut_by_score(
     page.get_by_role("button", name="Back to all pictures").click()
     expect(page.locator("#query")).to_be_hidden()
     expect(page.locator("#grid .score")).to_have_count(0)
+
+
+def test_buttons_wait_for_the_scripts_that_they_need(page: Page, desk: Server) -> None:
+    caller = desk.caller("same_hq")
+    held: list[Route] = []
+    page.route(re.compile(r"/(duplicates|page)\.js$"), lambda route: held.append(route))
+    place = f"libraries/{caller.app_id}/same_hq"
+    for path, name in (
+        (f"{place}/duplicates", "Look for duplicates"),
+        (f"applications/{caller.app_id}", "Show"),
+    ):
+        page.goto(path, wait_until="commit")
+        button = page.get_by_role("button", name=name, exact=True)
+        expect(button).to_be_disabled()
+        while held:
+            held.pop().continue_()
+        expect(button).to_be_enabled()
+    page.unroute_all()
 
 
 def test_duplicates_are_decided_by_keyboard_and_a_deletion_is_undone(

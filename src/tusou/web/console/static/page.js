@@ -64,4 +64,9 @@ addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload(); // what was sent from here may have changed it
 });
 
+// A click before a page's modules have run would do nothing: buttons that need them wait.
+addEventListener("DOMContentLoaded", () => {
+  for (const button of document.querySelectorAll("[data-script]")) button.disabled = false;
+});
+
 document.documentElement.dataset.ready = say ? "yes" : "";
