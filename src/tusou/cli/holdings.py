@@ -143,7 +143,7 @@ class RemoteHoldings:
         self.service = SERVICES[service]
         self._client = Client.from_file(keys, host)
         try:
-            with _plainly():
+            with plainly():
                 self._library = self._client.library(service)
         except BaseException:
             self._client.close()
@@ -156,22 +156,22 @@ class RemoteHoldings:
 
     def pictures(self) -> Iterator[Picture]:
         """All of them, oldest first."""
-        with _plainly():
+        with plainly():
             yield from self._client.pictures(self.service.name, order="oldest", limit=_PAGE)
 
     def original(self, id: int) -> bytes:
         """A picture's file as it came."""
-        with _plainly(), self._told(id):
+        with plainly(), self._told(id):
             return self._client.original(self.service.name, id)
 
     def thumbnail(self, id: int) -> bytes:
         """A small JPEG of it."""
-        with _plainly(), self._told(id):
+        with plainly(), self._told(id):
             return self._client.thumbnail(self.service.name, id)
 
     def search(self, picture: bytes, limit: int, threshold: float) -> list[Hit]:
         """The pictures that fit best."""
-        with _plainly():
+        with plainly():
             name = self.service.name
             try:
                 found = self._client.search(name, picture, limit=limit, threshold=threshold)
@@ -196,7 +196,7 @@ class RemoteHoldings:
 
 
 @contextmanager
-def _plainly() -> Iterator[None]:
+def plainly() -> Iterator[None]:
     """The client's errors as commands tell them."""
     try:
         yield

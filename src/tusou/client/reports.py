@@ -101,6 +101,8 @@ class Scan:
     """none (nobody has asked for one), waiting, running or done."""
     total: int
     done: int
+    not_compared: int
+    """Pictures that no scan has compared yet."""
     asked: datetime | None
     ended: datetime | None
     problem: str | None
@@ -118,6 +120,7 @@ class Scan:
             state=facts["state"],
             total=facts["total"],
             done=facts["done"],
+            not_compared=facts["not_compared"],
             asked=moment(facts["asked"]),
             ended=moment(facts["ended"]),
             problem=facts["problem"],

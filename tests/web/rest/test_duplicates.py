@@ -10,7 +10,7 @@ import pytest
 from support.pictures import encoded, picture, scene
 from support.server import Caller, Server
 
-SCAN = {"state", "total", "done", "asked", "ended", "problem"}
+SCAN = {"state", "total", "done", "not_compared", "asked", "ended", "problem"}
 
 
 class Library:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from tusou.errors import Problem, TusouError
 from tusou.library.bulk import LibraryRow
+from tusou.library.duplicates import Group, Scan
 from tusou.library.pictures import facts
 from tusou.library.pictures import moment as moment  # as calls tell times
 from tusou.services import SERVICES
@@ -97,6 +98,28 @@ def match(found: Match) -> Facts:
         "query_overlap": round(found.query_overlap, 6),
         "stored_overlap": round(found.stored_overlap, 6),
         "mirrored": found.mirrored,
+    }
+
+
+def scan(found: Scan, not_compared: int) -> Facts:
+    """How far a library was looked through for duplicates."""
+    return {
+        "state": found.state,
+        "total": found.total,
+        "done": min(found.done, found.total),
+        "not_compared": not_compared,
+        "asked": moment(found.asked) if found.asked else None,
+        "ended": None if found.ended is None else moment(found.ended),
+        "problem": found.problem or None,
+    }
+
+
+def group(found: Group) -> Facts:
+    """Pictures that show the same, the best first."""
+    return {
+        "best": picture(found.best),
+        "reason": found.reason,
+        "others": [{"score": round(twin.score, 6), **picture(twin.item)} for twin in found.others],
     }
 
 

@@ -1,13 +1,12 @@
 """What the native interface does about duplicates: looking for them, listing, deciding."""
 
 import re
-from typing import Any
 
 from starlette.responses import Response
 
 from tusou.errors import Problem, TusouError
 from tusou.library.bulk import LibraryRow
-from tusou.library.duplicates import Group, Scan
+from tusou.library.duplicates import Scan
 from tusou.web.rest import answers
 from tusou.web.rest.answers import answer
 from tusou.web.rest.calls import Call
@@ -19,12 +18,12 @@ _LARGEST_KEY = 10**10 - 1
 
 def describe_scan(call: Call) -> Response:
     """How far the library was looked through for duplicates."""
-    return answer(_scan(call.runtime.duplicates.scan(_library(call))))
+    return answer(_scan(call, call.runtime.duplicates.scan(_library(call))))
 
 
 def start_scan(call: Call) -> Response:
     """Compare the pictures that no scan has compared; one that is under way goes on."""
-    return answer(_scan(call.runtime.duplicates.ask(_library(call))), 202)
+    return answer(_scan(call, call.runtime.duplicates.ask(_library(call))), 202)
 
 
 def list_duplicates(call: Call) -> Response:
@@ -34,7 +33,7 @@ def list_duplicates(call: Call) -> Response:
     page = call.runtime.duplicates.page(_library(call), count, after)
     return answer(
         {
-            "groups": [_group(group) for group in page.groups],
+            "groups": [answers.group(group) for group in page.groups],
             "next": None if page.next is None else str(page.next),
             "total": page.total,
             "spare": page.spare,
@@ -45,12 +44,14 @@ def list_duplicates(call: Call) -> Response:
 def describe_duplicates(call: Call) -> Response:
     """The group that a picture is in; `group` is null where it is in none."""
     found = call.runtime.duplicates.group_of(_library(call), call.item.key)
-    return answer({"group": None if found is None else _group(found)})
+    return answer({"group": None if found is None else answers.group(found)})
 
 
 def keep_duplicate(call: Call) -> Response:
     """Say that a picture is the one to keep of its group, which is remembered."""
-    return answer({"group": _group(call.runtime.duplicates.keep(_library(call), call.item.key))})
+    return answer(
+        {"group": answers.group(call.runtime.duplicates.keep(_library(call), call.item.key))}
+    )
 
 
 def part_duplicates(call: Call) -> Response:
@@ -92,22 +93,5 @@ def _pictures(call: Call, *, required: bool) -> list[int] | None:
     return [int(part) for part in parts]
 
 
-def _scan(scan: Scan) -> dict[str, Any]:
-    return {
-        "state": scan.state,
-        "total": scan.total,
-        "done": min(scan.done, scan.total),
-        "asked": answers.moment(scan.asked) if scan.asked else None,
-        "ended": None if scan.ended is None else answers.moment(scan.ended),
-        "problem": scan.problem or None,
-    }
-
-
-def _group(group: Group) -> dict[str, Any]:
-    return {
-        "best": answers.picture(group.best),
-        "reason": group.reason,
-        "others": [
-            {"score": round(twin.score, 6), **answers.picture(twin.item)} for twin in group.others
-        ],
-    }
+def _scan(call: Call, scan: Scan) -> answers.Facts:
+    return answers.scan(scan, call.runtime.duplicates.fresh(_library(call)))

@@ -72,6 +72,7 @@ SCAN: dict[str, Any] = {
     "state": "running",
     "total": 1200,
     "done": 300,
+    "not_compared": 900,
     "asked": OrNull("2026-11-22T12:00:00Z"),
     "ended": OrNull("2026-11-22T12:30:00Z"),
     "problem": OrNull("Service temporarily unavailable"),
