@@ -72,7 +72,7 @@ OWNERS = {
     "httpx": ("vision.hub", "client.", "cli.top"),
     "sqlalchemy": ("storage.", "accounts.", "library.feedback"),
     "alembic": ("storage.",),
-    "cryptography": ("accounts.secrets", "doctor"),
+    "cryptography": ("accounts.secrets", "doctor.host"),
     "argon2": ("accounts.passwords",),
     "jinja2": ("web.console.rendering",),
     "markupsafe": ("web.console.rendering",),

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tusou import doctor
 from tusou.accounts.apps import App
+from tusou.doctor import stores
 from tusou.office import Office
 from tusou.runtime import Runtime
 from tusou.settings import Settings
@@ -23,7 +23,7 @@ def app(settings: Settings) -> App:
 
 
 def found(settings: Settings) -> dict[str, str]:
-    return {one.subject.english: one.found.english for one in doctor.database(settings)}
+    return {one.subject.english: one.found.english for one in stores.database(settings)}
 
 
 def test_without_its_key_file_no_server_starts(settings: Settings, app: App) -> None:

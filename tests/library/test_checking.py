@@ -3,8 +3,8 @@
 import pytest
 
 from support.pictures import encoded, picture, scene
-from tusou import doctor
 from tusou.accounts.apps import App
+from tusou.doctor import stores
 from tusou.errors import Problem, TusouError
 from tusou.library.reconcile import sweep
 from tusou.runtime import Runtime
@@ -35,7 +35,7 @@ def test_damaged_files_are_named_and_searches_do_not_need_them(runtime: Runtime,
     found = {item.brief: said for item, said in runtime.check_pictures(app.id, service)}
     assert list(found) == list(DAMAGES)
     assert all(found[title].startswith(said) for title, (_, _, said) in DAMAGES.items())
-    (told,) = doctor.blobs(runtime.settings)
+    (told,) = stores.blobs(runtime.settings)
     assert (told.level, told.found.english) == ("warning", "pictures without their files: 2")
 
     for number, title in enumerate(items):
@@ -48,7 +48,7 @@ def test_damaged_files_are_named_and_searches_do_not_need_them(runtime: Runtime,
         assert caught.value.problem is Problem.ITEM_MISSING
     library.delete(tuple(item.sign for item in items.values() if item.brief in DAMAGES))
     assert list(runtime.check_pictures(app.id, service)) == []
-    assert next(iter(doctor.blobs(runtime.settings))).level == "ok"
+    assert next(iter(stores.blobs(runtime.settings))).level == "ok"
 
 
 def test_a_database_that_is_not_this_folders_costs_no_picture(runtime: Runtime, app: App) -> None:

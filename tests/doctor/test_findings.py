@@ -17,8 +17,8 @@ import pytest
 
 from support.certificates import write_certificate
 from support.server import Server
-from tusou import doctor
-from tusou.doctor import Finding, Words
+from tusou.doctor import Finding, Words, examine, host, stores
+from tusou.doctor.finding import Check
 from tusou.office import Office
 from tusou.settings import Settings
 
@@ -28,7 +28,7 @@ def _settings(data: Path, **environ: object) -> Settings:
     return replace(Settings.load(variables, data=data), port=0)
 
 
-def _only(check: doctor.Check, settings: Settings) -> Finding:
+def _only(check: Check, settings: Settings) -> Finding:
     (finding,) = check(settings)
     assert (finding.cure is None) == (finding.level == "ok")
     return finding
@@ -66,17 +66,17 @@ def test_a_taken_port_is_a_problem_unless_the_folders_server_has_it(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        free, busy = doctor.ports(_settings(tmp_path, PRIVATE_PORTS=f"{port}=similar"))
+        free, busy = host.ports(_settings(tmp_path, PRIVATE_PORTS=f"{port}=similar"))
     assert free.level == "ok"
     assert busy.level == "problem"
     assert "Address already in use" in busy.found.english
     own = replace(_settings(server.data), port=int(server.address.rpartition(":")[2]))
-    assert "a tusou server runs" in _only(doctor.ports, own).found.english
+    assert "a tusou server runs" in _only(host.ports, own).found.english
 
 
 def test_an_address_of_another_machine_cannot_be_listened_on(tmp_path: Path) -> None:
     elsewhere = replace(_settings(tmp_path), host="192.0.2.1")
-    assert _only(doctor.ports, elsewhere).level == "problem"
+    assert _only(host.ports, elsewhere).level == "problem"
 
 
 def test_little_room_is_a_warning_and_next_to_none_a_problem(
@@ -87,10 +87,10 @@ def test_little_room_is_a_warning_and_next_to_none_a_problem(
         ((0, 1 << 60), "warning"),
         ((1 << 60, 1 << 60), "problem"),
     ):
-        monkeypatch.setattr(doctor, "_DISK", limits)
-        monkeypatch.setattr(doctor, "_MEMORY", limits)
-        assert _only(doctor.disk, _settings(tmp_path)).level == level
-        assert _only(doctor.memory, _settings(tmp_path)).level == level
+        monkeypatch.setattr(host, "_DISK", limits)
+        monkeypatch.setattr(host, "_MEMORY", limits)
+        assert _only(host.disk, _settings(tmp_path)).level == level
+        assert _only(host.memory, _settings(tmp_path)).level == level
 
 
 def test_a_processor_that_lacks_what_libraries_need_is_a_problem(
@@ -102,28 +102,28 @@ def test_a_processor_that_lacks_what_libraries_need_is_a_problem(
         ((), ("not_there",), "warning"),
         (("not_there",), (), "problem"),
     ):
-        monkeypatch.setattr(doctor, "_NEEDED_FLAGS", {machine: needed})
-        monkeypatch.setattr(doctor, "_WANTED_FLAGS", {machine: wanted})
-        assert _only(doctor.processor, _settings(tmp_path)).level == level
-    monkeypatch.setattr(doctor, "_NEEDED_FLAGS", {})
-    assert "not supported" in _only(doctor.processor, _settings(tmp_path)).found.english
+        monkeypatch.setattr(host, "_NEEDED_FLAGS", {machine: needed})
+        monkeypatch.setattr(host, "_WANTED_FLAGS", {machine: wanted})
+        assert _only(host.processor, _settings(tmp_path)).level == level
+    monkeypatch.setattr(host, "_NEEDED_FLAGS", {})
+    assert "not supported" in _only(host.processor, _settings(tmp_path)).found.english
 
 
 def test_a_database_is_told_by_its_form_and_never_changed(tmp_path: Path) -> None:
     settings = _settings(tmp_path)
-    assert "none yet" in _only(doctor.database, settings).found.english
+    assert "none yet" in _only(stores.database, settings).found.english
     assert not list(tmp_path.iterdir())
     with Office(settings) as office:
         office.create_library(office.apps.create("a", ["similar"])[0].id, "similar")
-    assert "libraries: 1, pictures: 0" in _only(doctor.database, settings).found.english
+    assert "libraries: 1, pictures: 0" in _only(stores.database, settings).found.english
     for revision, level in (("0004", "warning"), ("9999", "problem")):
         with closing(sqlite3.connect(tmp_path / "tusou.db")) as connection, connection:
             connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
         before = (tmp_path / "tusou.db").read_bytes()
-        assert _only(doctor.database, settings).level == level
+        assert _only(stores.database, settings).level == level
         assert (tmp_path / "tusou.db").read_bytes() == before
     (tmp_path / "tusou.db").write_bytes(b"no database" * 100)
-    assert "cannot open the database" in _only(doctor.database, settings).found.english
+    assert "cannot open the database" in _only(stores.database, settings).found.english
 
 
 def test_libraries_whose_model_pack_is_gone_are_a_problem(tmp_path: Path) -> None:
@@ -131,17 +131,17 @@ def test_libraries_whose_model_pack_is_gone_are_a_problem(tmp_path: Path) -> Non
     with Office(settings) as office:
         app, _ = office.apps.create("a", ["similar"])
         office.registry.create(app.id, "similar", "gone@1", 5)
-    assert "not installed: gone@1" in _only(doctor.database, settings).found.english
+    assert "not installed: gone@1" in _only(stores.database, settings).found.english
 
 
 def test_a_store_that_takes_no_pictures_is_a_problem(tmp_path: Path) -> None:
     settings = _settings(tmp_path)
     (tmp_path / "blobs").mkdir()
-    assert _only(doctor.blobs, settings).level == "ok"
+    assert _only(stores.blobs, settings).level == "ok"
     assert not [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
     shutil.rmtree(tmp_path / "blobs")
     (tmp_path / "blobs").write_bytes(b"a file where a folder should be")
-    assert _only(doctor.blobs, settings).level == "problem"
+    assert _only(stores.blobs, settings).level == "problem"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
@@ -149,7 +149,7 @@ def test_a_folder_of_another_user_is_left_alone(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     os.chown(data, 65534, 65534)
-    found = {finding.subject.english: finding for finding in doctor.examine(_settings(data))}
+    found = {finding.subject.english: finding for finding in examine(_settings(data))}
     assert found["data folder"].level == "problem"
     assert not {"database", "pictures"} & set(found)
     assert not list(data.iterdir())
@@ -158,25 +158,25 @@ def test_a_folder_of_another_user_is_left_alone(tmp_path: Path) -> None:
 def test_a_clock_before_what_was_written_is_a_problem(tmp_path: Path) -> None:
     settings = _settings(tmp_path)
     (tmp_path / "secret.key").write_bytes(b"")
-    assert _only(doctor.clock, settings).level in ("ok", "warning")
+    assert _only(host.clock, settings).level in ("ok", "warning")
     tomorrow = time.time() + 86400
     os.utime(tmp_path / "secret.key", (tomorrow, tomorrow))
-    assert _only(doctor.clock, settings).level == "problem"
+    assert _only(host.clock, settings).level == "problem"
 
 
 def test_certificates_are_looked_at(tmp_path: Path) -> None:
-    assert list(doctor.certificate(_settings(tmp_path))) == []
+    assert list(host.certificate(_settings(tmp_path))) == []
     good, key = write_certificate(tmp_path)
     soon = _settings(tmp_path, TLS_CERTIFICATE=good, TLS_KEY=key)
-    assert _only(doctor.certificate, soon).level == "warning"  # good for a day
+    assert _only(host.certificate, soon).level == "warning"  # good for a day
     for wrong in (key, tmp_path / "missing"):
         settings = _settings(tmp_path, TLS_CERTIFICATE=wrong, TLS_KEY=key)
-        assert _only(doctor.certificate, settings).level == "problem"
+        assert _only(host.certificate, settings).level == "problem"
 
 
 def test_every_text_is_there_in_both_languages(tmp_path: Path) -> None:
     texts = list[Words]()
-    for finding in doctor.examine(_settings(tmp_path, PACK="none-such")):
+    for finding in examine(_settings(tmp_path, PACK="none-such")):
         texts += [finding.subject, finding.found, *([finding.cure] if finding.cure else [])]
     for text in texts:
         assert text.english.isascii()
