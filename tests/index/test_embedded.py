@@ -1,14 +1,26 @@
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import rule
 
+from support.indexes import (
+    CONGRUENT,
+    FILTERS,
+    KEYS,
+    MAYBE_FILTERS,
+    PAIRS,
+    Congruence,
+    alike,
+    grows_and_shrinks,
+    no_classes,
+    some_classes,
+    works_for_many_at_once,
+)
 from tusou.index.base import VectorIndex
 from tusou.index.embedded import EmbeddedIndex
 from tusou.index.planner import Planner
@@ -22,14 +34,6 @@ TOLERANCE = 0.02
 def unit_vectors(count: int, seed: int = 0, dimension: int = DIMENSION) -> Vectors:
     drawn = np.random.default_rng(seed).standard_normal((count, dimension), dtype=np.float32)
     return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True), dtype=np.float32)
-
-
-def no_classes(count: int) -> Classes:
-    return np.zeros((count, 2), np.uint16)
-
-
-def some_classes(count: int, seed: int = 1) -> Classes:
-    return np.random.default_rng(seed).integers(0, 4, (count, 2), dtype=np.uint16)
 
 
 def filled(index: EmbeddedIndex, count: int, seed: int = 0) -> Vectors:
@@ -129,17 +133,6 @@ def test_a_limit_of_none_gives_no_row(index: EmbeddedIndex) -> None:
     assert found(index, unit_vectors(1)[0], 0) == []
 
 
-FILTERS = [
-    ClassFilter((ClassTerm(1, None),)),
-    ClassFilter((ClassTerm(1, 0),)),
-    ClassFilter((ClassTerm(2, 1),)),
-    ClassFilter((ClassTerm(1, 0), ClassTerm(2, 1)), "all"),
-    ClassFilter((ClassTerm(1, 0), ClassTerm(2, 1)), "any"),
-    ClassFilter((ClassTerm(1, None), ClassTerm(3, None)), "all"),
-    ClassFilter((ClassTerm(9, None),)),
-]
-
-
 @pytest.mark.parametrize("wanted", FILTERS, ids=str)
 def test_only_rows_that_pass_the_filter_are_found_and_all_of_them(
     index: EmbeddedIndex, wanted: ClassFilter
@@ -227,18 +220,8 @@ def test_rows_added_after_grouping_are_found_at_once(make: Callable[..., Embedde
 
 
 def test_an_index_may_grow_shrink_and_grow_again(index: EmbeddedIndex) -> None:
-    kept: set[int] = set()
-    for turn in range(8):
-        keys = np.arange(turn * 1000, turn * 1000 + 500)
-        index.add(keys, unit_vectors(500, turn), some_classes(500))
-        gone = keys[: 100 if turn % 3 else 490]
-        index.remove(gone)
-        kept |= set(keys.tolist()) - set(gone.tolist())
-        if turn % 2:
-            index.settle()
-        assert set(found(index, unit_vectors(1)[0], 10_000)) == kept
-    index.settle()
-    assert set(found(index, unit_vectors(1)[0], 10_000)) == kept
+    anything = unit_vectors(1)[0]
+    grows_and_shrinks(index, unit_vectors, lambda: set(found(index, anything, 10_000)))
 
 
 def test_a_page_is_full_however_far_away_the_rows_that_pass(
@@ -305,40 +288,8 @@ def test_writes_and_searches_at_once_see_what_has_returned(
     make: Callable[..., EmbeddedIndex],
 ) -> None:
     index = make(group_rows=300, chunk_rows=64)
-    failures: list[BaseException] = []
-
-    def write(writer: int) -> None:
-        vectors = unit_vectors(900, seed=100 + writer)
-        for turn, start in enumerate(range(0, 900, 30)):
-            keys = np.arange(start, start + 30) + writer * 10_000
-            mine = vectors[start : start + 30]
-            index.add(keys, mine, some_classes(30))
-            assert [found(index, vector) for vector in mine[:3]] == [[key] for key in keys[:3]]
-            if turn % 2:
-                index.remove(keys)
-                assert not set(found(index, mine[0], 500)) & set(keys.tolist())
-
-    def read() -> None:
-        queries, limit = unit_vectors(60, seed=200), 50
-        for query in queries:
-            keys, scores = index.search(query, limit, FILTERS[0])
-            assert len(set(keys.tolist())) == len(keys) == len(scores)
-
-    def guarded(work: Callable[[], None]) -> None:
-        try:
-            work()
-        except BaseException as failure:
-            failures.append(failure)
-
-    jobs: list[Callable[[], None]] = [lambda n=n: write(n) for n in range(3)]  # type: ignore[misc]
-    threads = [threading.Thread(target=guarded, args=(job,)) for job in [*jobs, read, read]]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
-    index.settle()
-    assert len(index) == len(found(index, unit_vectors(1)[0], 10_000)) == 3 * 450
+    left = works_for_many_at_once(index, unit_vectors, partial(found, index))
+    assert len(index) == len(found(index, unit_vectors(1)[0], 10_000)) == left
 
 
 def test_a_closed_index_stops_grouping_and_still_answers(
@@ -353,84 +304,39 @@ def test_a_closed_index_stops_grouping_and_still_answers(
     assert "index-upkeep" not in {thread.name for thread in threading.enumerate()}
 
 
-class Model:
-    """What an index should do, in numpy and floats."""
-
-    def __init__(self) -> None:
-        self.vectors: dict[int, Vector] = {}
-        self.classes: dict[int, tuple[int, int]] = {}
-
-    def scores(self, query: Vector, wanted: ClassFilter | None) -> dict[int, float]:
-        keys = list(self.vectors)
-        classes = np.array([self.classes[key] for key in keys], np.uint16).reshape(-1, 2)
-        passing = [True] * len(keys) if wanted is None else wanted.mask(classes).tolist()
-        pairs = zip(keys, passing, strict=True)
-        return {key: float(self.vectors[key] @ query) for key, passes in pairs if passes}
-
-
-class Congruence(RuleBasedStateMachine):
-    """Any sequence of operations leaves the index and the model in agreement."""
-
-    keys = st.integers(0, 300)
-    pairs = st.tuples(st.integers(0, 3), st.integers(0, 3))
-    terms = st.builds(ClassTerm, st.integers(0, 3), st.sampled_from([None, 0, 1]))
-    matches: st.SearchStrategy[Literal["all", "any"]] = st.sampled_from(["all", "any"])
-    filters = st.none() | st.builds(
-        ClassFilter, st.lists(terms, min_size=1, max_size=3).map(tuple), matches
-    )
+class VectorCongruence(Congruence):
+    """Vectors: scores are inner products, and none is missing."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.model = Model()
-        self.index = EmbeddedIndex(
-            DIMENSION, group_rows=60, chunk_rows=16, planner=Planner(exact_rows=10**9)
-        )
+        planner = Planner(exact_rows=10**9)
+        self.index = EmbeddedIndex(DIMENSION, group_rows=60, chunk_rows=16, planner=planner)
 
-    @rule(start=keys, count=st.integers(0, 80), seed=st.integers(0, 10**6), pair=pairs)
+    @rule(start=KEYS, count=st.integers(0, 80), seed=st.integers(0, 10**6), pair=PAIRS)
     def add(self, start: int, count: int, seed: int, pair: tuple[int, int]) -> None:
         vectors, keys = unit_vectors(count, seed), range(start, start + count)
-        classes = np.array([pair] * count, np.uint16).reshape(-1, 2)
-        if self.model.vectors.keys() & set(keys):
+        if self.held.keys() & set(keys):
             with pytest.raises(ValueError, match="already"):
-                self.index.add(np.array(keys), vectors, classes)
+                self.index.add(np.array(keys), vectors, alike(count, pair))
             return
-        self.index.add(np.array(keys, np.int64), vectors, classes)
-        self.model.vectors.update(zip(keys, vectors, strict=True))
-        self.model.classes.update(dict.fromkeys(keys, pair))
+        self.index.add(np.array(keys, np.int64), vectors, alike(count, pair))
+        self.held.update(zip(keys, vectors, strict=True))
+        self.classes.update(dict.fromkeys(keys, pair))
 
-    @rule(start=keys, count=st.integers(0, 150))
-    def remove(self, start: int, count: int) -> None:
-        self.index.remove(np.arange(start, start + count))
-        for key in range(start, start + count):
-            self.model.vectors.pop(key, None)
-
-    @rule(start=keys, count=st.integers(0, 40), pair=pairs)
-    def reclass(self, start: int, count: int, pair: tuple[int, int]) -> None:
-        classes = np.array([pair] * count, np.uint16).reshape(-1, 2)
-        self.index.reclass(np.arange(start, start + count), classes)
-        self.model.classes.update(dict.fromkeys(range(start, start + count), pair))
-
-    @rule()
-    def settle(self) -> None:
-        self.index.settle()
-
-    @rule(seed=st.integers(0, 10**6), limit=st.integers(1, 400), wanted=filters)
+    @rule(seed=st.integers(0, 10**6), limit=st.integers(1, 400), wanted=MAYBE_FILTERS)
     def search(self, seed: int, limit: int, wanted: ClassFilter | None) -> None:
         query = unit_vectors(1, seed)[0]
-        truth = self.model.scores(query, wanted)
+        truth = {
+            key: float(vector @ query)
+            for key, vector in self.held.items()
+            if self.passes(key, wanted)
+        }
         keys, scores = self.index.search(query, limit, wanted)
         assert len(set(keys.tolist())) == len(keys) == min(limit, len(truth))
         best = sorted(truth.values(), reverse=True)[: len(keys)]
         np.testing.assert_allclose(scores, best, atol=TOLERANCE)
         np.testing.assert_allclose(scores, [truth[key] for key in keys.tolist()], atol=TOLERANCE)
 
-    @invariant()
-    def sizes_agree(self) -> None:
-        assert len(self.index) == len(self.model.vectors)
 
-    def teardown(self) -> None:
-        self.index.close()
-
-
-TestCongruence = Congruence.TestCase
-TestCongruence.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestCongruence = VectorCongruence.TestCase
+TestCongruence.settings = CONGRUENT

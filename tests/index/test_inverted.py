@@ -1,19 +1,34 @@
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import rule
 
+from support.indexes import (
+    CONGRUENT,
+    FILTERS,
+    KEYS,
+    MAYBE_FILTERS,
+    PAIRS,
+    Congruence,
+    alike,
+    grows_and_shrinks,
+    no_classes,
+    some_classes,
+    works_for_many_at_once,
+)
 from tusou.index.base import WordIndex
 from tusou.index.gate import Gate
 from tusou.index.inverted import InvertedIndex
 from tusou.index.worker import Worker
 from tusou.types import Classes, ClassFilter, ClassTerm, Keys, Words
+
+Bag = list[tuple[int, int]]
+"""Words and signatures of a picture's features."""
 
 VOCABULARY = 500
 AFFINITIES = np.array([1, 0.75, 0.5, 0.25] + [0] * 29, np.float32)
@@ -31,20 +46,12 @@ def some_words(count: int, seed: int = 0, length: int = 20) -> list[Words]:
     return [Words(*pair) for pair in zip(numbers, signatures, strict=True)]
 
 
-def pairs_of(words: Words) -> list[tuple[int, int]]:
+def pairs_of(words: Words) -> Bag:
     return list(zip(words.numbers.tolist(), words.signatures.tolist(), strict=True))
 
 
 def words_of(*words: int, signature: int = 0) -> Words:
     return Words(np.array(words, np.uint16), np.full(len(words), signature, np.uint32))
-
-
-def no_classes(count: int) -> Classes:
-    return np.zeros((count, 2), np.uint16)
-
-
-def some_classes(count: int, seed: int = 1) -> Classes:
-    return np.random.default_rng(seed).integers(0, 4, (count, 2), dtype=np.uint16)
 
 
 def filled(index: InvertedIndex, count: int, seed: int = 0, call: int = 7) -> list[Words]:
@@ -65,38 +72,18 @@ def everything() -> Words:
     return words_of(*range(VOCABULARY))
 
 
-class Model:
-    """What an index should do, in dictionaries."""
-
-    def __init__(self) -> None:
-        self.words: dict[int, list[tuple[int, int]]] = {}
-        self.classes: dict[int, tuple[int, int]] = {}
-
-    def add(self, keys: Sequence[int], words: Sequence[Words]) -> None:
-        for key, bag in zip(keys, words, strict=True):
-            self.words[key] = pairs_of(bag)
-
-    def scores(self, words: Words, wanted: ClassFilter | None = None) -> dict[int, float]:
-        """Score the pictures that pass and have a feature like one of the query's."""
-        held = Counter(word for bag in self.words.values() for word, _ in bag)
-        query = defaultdict[int, list[int]](list)
-        for word, signature in pairs_of(words):
-            query[word].append(signature)
-        scores = {
-            key: _score(bag, query, {word: len(self.words) / n for word, n in held.items()})
-            for key, bag in self.words.items()
-            if self._passes(key, wanted)
-        }
-        return {key: score for key, score in scores.items() if score > 0}
-
-    def _passes(self, key: int, wanted: ClassFilter | None) -> bool:
-        classes = np.array([self.classes.get(key, (0, 0))], np.uint16)
-        return wanted is None or bool(wanted.mask(classes)[0])
+def scores_of(held: Mapping[int, Bag], words: Words) -> dict[int, float]:
+    """Scores of the pictures that have a feature like one of the query's, as they should be."""
+    counts = Counter(word for bag in held.values() for word, _ in bag)
+    rarity = {word: len(held) / count for word, count in counts.items()}
+    query = defaultdict[int, list[int]](list)
+    for word, signature in pairs_of(words):
+        query[word].append(signature)
+    scores = {key: _score(bag, query, rarity) for key, bag in held.items()}
+    return {key: score for key, score in scores.items() if score > 0}
 
 
-def _score(
-    bag: list[tuple[int, int]], query: dict[int, list[int]], rarity: dict[int, float]
-) -> float:
+def _score(bag: Bag, query: dict[int, list[int]], rarity: dict[int, float]) -> float:
     times = Counter(word for word, _ in bag)
     total = sum(
         np.log1p(rarity[word]) ** 2
@@ -140,12 +127,11 @@ def test_an_empty_index_finds_nothing(index: InvertedIndex) -> None:
 
 
 def test_the_most_alike_come_first_with_their_scores(index: InvertedIndex) -> None:
-    model = Model()
-    model.add(range(300), filled(index, 300))
+    held = {key: pairs_of(bag) for key, bag in enumerate(filled(index, 300))}
     index.settle()
     for query in some_words(20, seed=2, length=40):
         keys, scores = index.search(query, 25)
-        truth = model.scores(query)
+        truth = scores_of(held, query)
         assert keys.dtype == np.int64
         assert scores.dtype == np.float32
         np.testing.assert_allclose(scores, sorted(truth.values())[::-1][:25], rtol=1e-4)
@@ -241,16 +227,6 @@ def test_a_limit_beyond_the_size_gives_every_picture(index: InvertedIndex) -> No
 def test_a_limit_of_none_gives_no_picture(index: InvertedIndex) -> None:
     filled(index, 50)
     assert found(index, everything(), 0) == []
-
-
-FILTERS = [
-    ClassFilter((ClassTerm(1, None),)),
-    ClassFilter((ClassTerm(1, 0),)),
-    ClassFilter((ClassTerm(2, 1),)),
-    ClassFilter((ClassTerm(1, 0), ClassTerm(2, 1)), "all"),
-    ClassFilter((ClassTerm(1, 0), ClassTerm(2, 1)), "any"),
-    ClassFilter((ClassTerm(9, None),)),
-]
 
 
 @pytest.mark.parametrize("wanted", FILTERS, ids=str)
@@ -354,18 +330,7 @@ def test_new_classes_count_at_once(index: InvertedIndex) -> None:
 
 
 def test_an_index_may_grow_shrink_and_grow_again(index: InvertedIndex) -> None:
-    kept: set[int] = set()
-    for turn in range(8):
-        keys = np.arange(turn * 1000, turn * 1000 + 300)
-        index.add(keys, some_words(300, turn), some_classes(300))
-        gone = keys[: 100 if turn % 3 else 290]
-        index.remove(gone)
-        kept |= set(keys.tolist()) - set(gone.tolist())
-        if turn % 2:
-            index.settle()
-        assert set(found(index, everything(), 10_000)) == kept
-    index.settle()
-    assert set(found(index, everything(), 10_000)) == kept
+    grows_and_shrinks(index, some_words, lambda: set(found(index, everything(), 10_000)))
 
 
 def test_a_block_of_16384_pictures_numbers_them_all(make: Callable[..., InvertedIndex]) -> None:
@@ -384,40 +349,9 @@ def test_writes_and_searches_at_once_see_what_has_returned(
     make: Callable[..., InvertedIndex],
 ) -> None:
     index = make(tail_rows=64, segment_rows=512, dead_part=0.05)
-    failures: list[BaseException] = []
-
-    def write(writer: int) -> None:
-        words = some_words(900, seed=100 + writer, length=30)
-        for turn, start in enumerate(range(0, 900, 30)):
-            keys = np.arange(start, start + 30) + writer * 10_000
-            mine = words[start : start + 30]
-            index.add(keys, mine, some_classes(30))
-            assert [found(index, bag) for bag in mine[:3]] == [[key] for key in keys[:3]]
-            if turn % 2:
-                index.remove(keys)
-                assert not set(found(index, mine[0], 500)) & set(keys.tolist())
-
-    def read() -> None:
-        for query in some_words(60, seed=200):
-            keys, scores = index.search(query, 50, FILTERS[0])
-            assert len(set(keys.tolist())) == len(keys) == len(scores)
-            assert np.all(np.diff(scores) <= 0)
-
-    def guarded(work: Callable[[], None]) -> None:
-        try:
-            work()
-        except BaseException as failure:
-            failures.append(failure)
-
-    jobs: list[Callable[[], None]] = [lambda n=n: write(n) for n in range(3)]  # type: ignore[misc]
-    threads = [threading.Thread(target=guarded, args=(job,)) for job in [*jobs, read, read]]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
-    index.settle()
-    assert len(index) == len(found(index, everything(), 10_000)) == 3 * 450
+    bags = partial(some_words, length=30)
+    left = works_for_many_at_once(index, bags, partial(found, index))
+    assert len(index) == len(found(index, everything(), 10_000)) == left
 
 
 def test_a_closed_index_still_takes_pictures_and_answers(
@@ -453,83 +387,59 @@ def test_background_work_that_fails_is_logged_and_leaves_no_thread(
     assert ["a job went wrong" in str(record.exc_text) for record in caplog.records] == [True]
 
 
-class Congruence(RuleBasedStateMachine):
-    """Any sequence of operations leaves the index and the model in agreement."""
-
-    keys = st.integers(0, 300)
-    pairs = st.tuples(st.integers(0, 3), st.integers(0, 3))
-    terms = st.builds(ClassTerm, st.integers(0, 3), st.sampled_from([None, 0, 1]))
-    matches: st.SearchStrategy[Literal["all", "any"]] = st.sampled_from(["all", "any"])
-    filters = st.none() | st.builds(
-        ClassFilter, st.lists(terms, min_size=1, max_size=3).map(tuple), matches
-    )
+class WordCongruence(Congruence):
+    """Words: who shares one is found, and scores are as they should be."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.model = Model()
         self.index = InvertedIndex(
             VOCABULARY, AFFINITIES, tail_rows=16, segment_rows=64, dead_part=0
         )
 
+    def scores(self, query: Words, wanted: ClassFilter | None) -> dict[int, float]:
+        """Of those that pass; how rare a word is goes by all."""
+        found = scores_of(self.held, query)
+        return {key: score for key, score in found.items() if self.passes(key, wanted)}
+
     @rule(
-        start=keys,
+        start=KEYS,
         count=st.integers(0, 80),
         seed=st.integers(0, 10**6),
         length=st.integers(0, 30),
-        pair=pairs,
+        pair=PAIRS,
     )
     def add(self, start: int, count: int, seed: int, length: int, pair: tuple[int, int]) -> None:
         words, keys = some_words(count, seed, length), range(start, start + count)
         for bag in words[: count // 2]:
             bag.numbers[: length // 2] %= 7  # repeats
-        classes = np.array([pair] * count, np.uint16).reshape(-1, 2)
-        if self.model.words.keys() & set(keys):
+        if self.held.keys() & set(keys):
             with pytest.raises(ValueError, match="already"):
-                self.index.add(np.array(keys), words, classes)
+                self.index.add(np.array(keys), words, alike(count, pair))
             return
-        self.index.add(np.array(keys, np.int64), words, classes)
-        self.model.add(keys, words)
-        self.model.classes.update(dict.fromkeys(keys, pair))
+        self.index.add(np.array(keys, np.int64), words, alike(count, pair))
+        self.held.update(zip(keys, map(pairs_of, words), strict=True))
+        self.classes.update(dict.fromkeys(keys, pair))
 
-    @rule(start=keys, count=st.integers(0, 150))
-    def remove(self, start: int, count: int) -> None:
-        self.index.remove(np.arange(start, start + count))
-        for key in range(start, start + count):
-            self.model.words.pop(key, None)
-
-    @rule(start=keys, count=st.integers(0, 40), pair=pairs)
-    def reclass(self, start: int, count: int, pair: tuple[int, int]) -> None:
-        classes = np.array([pair] * count, np.uint16).reshape(-1, 2)
-        self.index.reclass(np.arange(start, start + count), classes)
-        self.model.classes.update(dict.fromkeys(range(start, start + count), pair))
-
-    @rule(seed=st.integers(0, 10**6), wanted=filters)
+    @rule(seed=st.integers(0, 10**6), wanted=MAYBE_FILTERS)
     def find_all(self, seed: int, wanted: ClassFilter | None) -> None:
         query = some_words(1, seed)[0]
         keys, scores = self.index.search(query, 10**6, wanted)
         assert len(set(keys.tolist())) == len(keys)
-        assert set(keys.tolist()) == set(self.model.scores(query, wanted))
+        assert set(keys.tolist()) == set(self.scores(query, wanted))
         assert np.all(np.diff(scores) <= 0)
 
-    @rule(seed=st.integers(0, 10**6), limit=st.integers(1, 400), wanted=filters)
+    @rule(seed=st.integers(0, 10**6), limit=st.integers(1, 400), wanted=MAYBE_FILTERS)
     def rank(self, seed: int, limit: int, wanted: ClassFilter | None) -> None:
         """Scores agree once nothing removed is left: until then it counts in the idf."""
         numbers, signatures = some_words(1, seed)[0]
         query = Words(numbers // np.uint16(2), signatures)
         self.index.settle()
         keys, scores = self.index.search(query, limit, wanted)
-        truth = self.model.scores(query, wanted)
+        truth = self.scores(query, wanted)
         best = sorted(truth.values(), reverse=True)[:limit]
         np.testing.assert_allclose(scores, best, rtol=1e-4)
         np.testing.assert_allclose(scores, [truth[key] for key in keys.tolist()], rtol=1e-4)
 
-    @invariant()
-    def sizes_agree(self) -> None:
-        assert len(self.index) == len(self.model.words)
 
-    def teardown(self) -> None:
-        self.index.close()
-
-
-TestCongruence = Congruence.TestCase
-TestCongruence.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestCongruence = WordCongruence.TestCase
+TestCongruence.settings = CONGRUENT
