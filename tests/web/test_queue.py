@@ -67,6 +67,26 @@ def test_an_application_has_half_of_the_places() -> None:
         pass
 
 
+def test_who_is_at_the_door_takes_nobody_a_place_and_too_many_are_sent_away() -> None:
+    released = threading.Event()
+
+    async def main() -> None:
+        line = queue(queue=2)
+        async with anyio.create_task_group() as group:
+            for _ in range(16):
+                group.start_soon(line.look_up, lambda: released.wait(60))
+            await anyio.wait_all_tasks_blocked()
+            with line.place(), line.place():
+                assert "too many requests" in refusal(line.place().__enter__)
+            with pytest.raises(TusouError) as caught:
+                await line.look_up(lambda: True)
+            assert caught.value.problem is Problem.OVERLOADED
+            released.set()
+        assert await line.look_up(lambda: "in")
+
+    run(main)
+
+
 def test_work_that_waits_too_long_is_refused_and_lookups_go_on() -> None:
     released, begun = threading.Event(), threading.Semaphore(0)
 

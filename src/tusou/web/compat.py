@@ -84,14 +84,14 @@ class Compat:
         Who is refused is refused before the picture is read; the server drops what is sent of it.
         """
         try:
-            with self._queue.place():
-                app = await self._entrance.let_in(request, call if charged else None)
-                size = inputs.body_size(request)
-                with self._queue.place_of(app.id), self._queue.body(size):
-                    fields = await inputs.read_fields(request)
-                    facts = await self._queue.work(
-                        app.id, lambda: work(self._runtime, app, fields, request.state.log_id)
-                    )
+            app = await self._entrance.let_in(request, call if charged else None)
+            size = inputs.body_size(request)
+            queue = self._queue
+            with queue.place(), queue.place_of(app.id), queue.body(size):
+                fields = await inputs.read_fields(request)
+                facts = await queue.work(
+                    app.id, lambda: work(self._runtime, app, fields, request.state.log_id)
+                )
             response = answer(request, facts)
         except Exception as error:
             response = failure(request, error)

@@ -31,6 +31,8 @@ class State(NamedTuple):
 
 # Looking up who calls must not wait for pictures to be worked on.
 _DOOR_THREADS = 4
+# Requests whose caller is being looked up, for each place inside: they hold no body yet.
+_AT_THE_DOOR = 8
 
 
 class Queue:
@@ -43,6 +45,7 @@ class Queue:
     def __init__(self, settings: Settings) -> None:
         self._most = settings.queue
         self._most_bytes = settings.queue_megabytes << 20
+        self._at_the_door = 0
         self._inside = 0
         self._inside_by_app: Counter[int] = Counter()
         self._bytes = 0
@@ -105,8 +108,21 @@ class Queue:
         return State(self._inside, self._bytes, *self._turns.state)
 
     async def look_up(self, function: Callable[[], T]) -> T:
-        """Run something short in a thread, beside the pictures."""
-        return await to_thread.run_sync(function, limiter=self._door)
+        """Run something short in a thread, beside the pictures.
+
+        It needs no place inside: otherwise who calls so often that all places are taken would keep
+        others from being told apart.
+
+        Raises:
+            TusouError: OVERLOADED.
+        """
+        if self._at_the_door >= _AT_THE_DOOR * self._most:
+            raise TusouError(Problem.OVERLOADED, "too many requests at the same time")
+        self._at_the_door += 1
+        try:
+            return await to_thread.run_sync(function, limiter=self._door)
+        finally:
+            self._at_the_door -= 1
 
     async def work(self, app_id: int, function: Callable[[], T]) -> T:
         """Run a request's work in a thread, when it is its turn.

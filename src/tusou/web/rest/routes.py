@@ -114,8 +114,7 @@ class Rest:
     def _endpoint(self, row: Row) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             try:
-                with self._queue.place():
-                    return await self._serve(request, row)
+                return await self._serve(request, row)
             except Exception as error:
                 return failure(request, error)
             finally:
@@ -131,7 +130,7 @@ class Rest:
         if service:
             self._permit(app, service)
         call = Call(request, self._runtime, self._queue, app, query_fields(request.query_params))
-        with acting(f"app {app.id}"):
+        with acting(f"app {app.id}"), self._queue.place():
             if request.method in ("GET", "DELETE"):
                 return await self._work(call, row)
             size = inputs.body_size(request, row.most_bytes)
