@@ -45,6 +45,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_what_was_acknowledged_survives_kills_and_nothing_is_half_done(finished: Run) -> None:
     assert finished.kills == KILLS
     assert finished.counts["acknowledged"] > KILLS
+    assert finished.counts["imports"] > 0
+    assert finished.counts["scans asked for"] > 0
     assert any(finished.history.states.values())
 
 

@@ -55,7 +55,7 @@ class Audit:
     """A picture's features are the same whenever it is added."""
 
     def rows(self) -> list[SqlRow[Any]]:
-        """All pictures with their features, once no change of many pictures is under way."""
+        """All pictures with their features, once no import or change of many is under way."""
         self._wait_for_none("SELECT count(*) FROM batches WHERE state IN ('waiting', 'running')")
         return self._select(_ITEMS)
 
@@ -120,6 +120,10 @@ class Audit:
     def wait_for_moves(self) -> None:
         """Wait until no library is being moved to another pack."""
         self._wait_for_none("SELECT count(*) FROM moves")
+
+    def wait_for_scans(self) -> None:
+        """Wait until no library is looked through for duplicates."""
+        self._wait_for_none("SELECT count(*) FROM scans WHERE state <> 'done'")
 
     def _of_picture(self, slot: Slot, row: SqlRow[Any]) -> Iterator[str]:
         local = SERVICES[row.service].explains

@@ -1,5 +1,7 @@
 """Clients that change and search libraries over HTTP, and write down what they are told."""
 
+import base64
+import json
 import threading
 import time
 from collections import Counter
@@ -23,10 +25,13 @@ CLASSES = ((1, 11), (2, 11), (2, 12), (3, 13))
 class Sent:
     """Calls that were sent to a server since it started, and those answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, left: Counter[tuple[str, str]]) -> None:
+        """Begin with the pictures that imports of the server before have left to this one."""
         self._lock = threading.Lock()
-        self.calls: Counter[tuple[str, str]] = Counter()
+        self.calls = Counter(left)
         """By service and operation."""
+        self.left: Counter[tuple[str, str]] = Counter()
+        """Pictures of imports that are not known to be done; they count as calls."""
         self.answered: Counter[tuple[str, str]] = Counter()
 
     @property
@@ -43,6 +48,18 @@ class Sent:
         yield
         with self._lock:
             self.answered[service, operation] += 1
+
+    def import_(self, service: str, pictures: int) -> None:
+        """An import is sent, whose pictures are added now or by the next server."""
+        with self._lock:
+            self.calls[service, "add"] += pictures
+            self.left[service, "add"] += pictures
+
+    def imported(self, service: str, pictures: int) -> None:
+        """It is done."""
+        with self._lock:
+            self.answered[service, "add"] += pictures
+            self.left[service, "add"] -= pictures
 
 
 class Broken(AssertionError):
@@ -187,11 +204,54 @@ class Client:
             if self._visitor.get(f"{path}/{asked.json()['id']}").json()["state"] == "done":
                 return
 
+    def bring_in(self, slots: Sequence[Slot]) -> None:
+        """Import all of one's own that a library lacks, in the background."""
+        rows = {slot: self._new_row() for slot in slots if self._history.states[slot] is None}
+        if not rows:
+            return
+        service = slots[0].service
+        with self._history.change(rows) as change:
+            self._sent.import_(service, len(rows))
+            asked = self._native(
+                "POST",
+                f"{service}/import",
+                content=b"".join(map(self._line, rows.items())),
+                headers={"content-type": "application/x-ndjson"},
+            )
+            if asked.status_code != 202:
+                raise Broken(asked.text)
+            change.answered = True  # likewise
+        self._history.counts["imports"] += 1
+        while not self.stopped.wait(0.1):
+            task = self._native("GET", f"{service}/tasks/{asked.json()['id']}").json()
+            if task["state"] == "done":
+                self._sent.imported(service, len(rows))
+                return
+
+    def compare(self, slots: Sequence[Slot]) -> None:
+        """Have a library looked through for duplicates; it goes on whoever is killed."""
+        asked = self._native("POST", f"{slots[0].service}/duplicates/scan")
+        if asked.status_code != 202:
+            raise Broken(asked.text)
+        self._history.counts["scans asked for"] += 1
+
+    def _native(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {"authorization": f"Bearer {self._caller.token}", **options.pop("headers", {})}
+        return self._caller.http.request(
+            method, f"/v1/libraries/{path}", headers=headers, **options
+        )
+
+    def _line(self, item: tuple[Slot, Row]) -> bytes:
+        slot, row = item
+        image = base64.b64encode(self._stock.file(slot)).decode()
+        facts = {"image": image, "brief": row.brief, "tags": list(row.classes)}
+        return json.dumps(facts).encode() + b"\n"
+
     def _add_natively(self, slot: Slot, row: Row) -> Answer:
         with self._sent.call(slot.service, "add"):
-            response = self._caller.http.post(
-                f"/v1/libraries/{slot.service}/pictures",
-                headers={"authorization": f"Bearer {self._caller.token}"},
+            response = self._native(
+                "POST",
+                f"{slot.service}/pictures",
                 files={"image": self._stock.file(slot)},
                 data={"brief": row.brief, "tags": _tags(row)},
             )
@@ -229,5 +289,7 @@ ACTS: tuple[tuple[Act, int], ...] = (
     (Client.delete, 5),
     (Client.search, 4),
     (Client.change_many, 1),
+    (Client.bring_in, 1),
+    (Client.compare, 1),
 )
 """What a client does, and how often; a new kind of change is a row here."""

@@ -75,6 +75,7 @@ class Run:
             self._office.create_library(app.id, service, PACKS[0])
         self._backdate(app.id)
         self._audit = Audit(self._office, self.stock)
+        self._left: Counter[tuple[str, str]] = Counter()
         self._server = self._start()
         token = self._server.token(app.api_key, secret)
         self._caller = Caller(self._server.http, app.id, app.api_key, secret, token)
@@ -87,6 +88,7 @@ class Run:
         before = dict(self.history.states)
         stop = self._random.random() < self.plan.stops
         wrong = [*self._end_under_load(stop), *self._usage(stop)]
+        self._left = self._sent.left
         # Every server from here on finds what is left over old enough to be swept up.
         self._age_files()
         files = len(self._audit.names())
@@ -105,6 +107,7 @@ class Run:
         self._touched = set(self.stock)
         wrong = list(self._search())
         self._audit.wait_for_moves()
+        self._audit.wait_for_scans()
         rows = self._audit.rows()
         wrong += [*self._audit.features(rows), *self._search()]
         if self._server.stop() != 0:
@@ -120,7 +123,7 @@ class Run:
         self._office.close()
 
     def _start(self) -> Server:
-        self._sent, self._counted = Sent(), self._audit.counted()
+        self._sent, self._counted = Sent(self._left), self._audit.counted()
         return Server(self.data, _ENVIRON)
 
     def _end_under_load(self, stop: bool) -> Iterator[str]:
