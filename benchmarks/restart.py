@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import insert, update
 
+from index_search import unit
 from support.pictures import picture
 from support.server import Caller, Server
 from tusou.office import Office
 from tusou.services import SERVICES
 from tusou.settings import Settings
-from tusou.storage.tables import items, libraries, vectors
+from tusou.storage import tables
+from tusou.types import Vectors
 from tusou.vision import packs
 
 PORTION = 10_000
@@ -34,7 +36,7 @@ def main() -> None:
         with Office(Settings.load({}, data=data)) as office:
             app, secret = office.apps.create("bench", ["similar"])
             library = office.create_library(app.id, "similar")
-            fill(office, library.id, options.pictures)
+            fill(office, library.id, vectors(options.pictures))
         size = (data / "tusou.db").stat().st_size
         started = time.perf_counter()
         server = Server(data)
@@ -64,18 +66,21 @@ def report(title: str, caller: Caller, searches: int) -> None:
     )
 
 
-def fill(office: Office, library_id: int, pictures: int) -> None:
-    """Write rows as adds would have, without computing features."""
-    random = np.random.default_rng(0)
+def vectors(pictures: int) -> Vectors:
+    """Vectors in all directions alike: [pictures × D]."""
     dimension = packs.bundled()[SERVICES["similar"].pack].dimension
-    for start in range(1, pictures + 1, PORTION):
-        numbers = range(start, min(start + PORTION, pictures + 1))
-        rows = random.standard_normal((len(numbers), dimension))
-        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        data = rows.astype("<f2")
+    rows = np.random.default_rng(0).standard_normal((pictures, dimension), np.float32)
+    return unit(rows)
+
+
+def fill(office: Office, library_id: int, rows: Vectors) -> None:
+    """Write rows as adds would have, without computing features."""
+    for start in range(0, len(rows), PORTION):
+        numbers = range(start + 1, min(start + PORTION, len(rows)) + 1)
+        data = rows[start : start + PORTION].astype("<f2")
         with office.database.write() as connection:
             connection.execute(
-                insert(items),
+                insert(tables.items),
                 [
                     {
                         "id": number,
@@ -96,7 +101,7 @@ def fill(office: Office, library_id: int, pictures: int) -> None:
                 ],
             )
             connection.execute(
-                insert(vectors),
+                insert(tables.vectors),
                 [
                     {
                         "item_id": number,
@@ -109,7 +114,9 @@ def fill(office: Office, library_id: int, pictures: int) -> None:
             )
     with office.database.write() as connection:
         connection.execute(
-            update(libraries).where(libraries.c.id == library_id).values(size=pictures)
+            update(tables.libraries)
+            .where(tables.libraries.c.id == library_id)
+            .values(size=len(rows))
         )
 
 

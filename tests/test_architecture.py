@@ -88,7 +88,7 @@ OWNERS = {
     "google": ("web.private.",),
     "numpy": (
         *("types", "vision.", "index.", "images.", "storage.items", "library."),
-        "exports.features",
+        *("exports.features", "web.escapes"),
     ),
     "pyarrow": ("exports.features",),
 }

@@ -76,12 +76,12 @@ def train(rows: np.ndarray, seed: int) -> words.Vocabulary:
     members = labels(rows, cells)
     width = words.COUNT // CELLS
     found = np.stack([kmeans(rows[members == cell], width, rng) for cell in range(CELLS)])
-    vocabulary = words.Vocabulary(cells, found)
+    vocabulary = words.Vocabulary.of(cells, found)
     for _ in range(REFINEMENTS):
         starts = range(0, len(rows), BATCH)
         parts = [words.nearest(vocabulary, rows[at : at + BATCH], BEAM) for at in starts]
         flat = means(rows, np.concatenate(parts), vocabulary.words.reshape(words.COUNT, -1), rng)
-        vocabulary = vocabulary._replace(words=flat.reshape(found.shape))
+        vocabulary = words.Vocabulary.of(cells, flat.reshape(found.shape))
     return vocabulary
 
 
@@ -96,7 +96,7 @@ def main() -> None:
     rows = sample(options.datasets, options.pictures, options.cache, options.seed)
     units = keypoints.projection().steps / words.FRACTION
     found = train(rows, options.seed)
-    arrays = {name: np.rint(values / units) for name, values in found._asdict().items()}
+    arrays = {"cells": np.rint(found.cells / units), "words": np.rint(found.words / units)}
     target = Path(words.__file__).parent / "models" / "vocabulary.npz"
     np.savez_compressed(
         target, **{name: values.clip(-127, 127).astype(np.int8) for name, values in arrays.items()}

@@ -65,6 +65,7 @@ class Runtime(Office):
         from tusou.tasks.jobs import Jobs
         from tusou.tasks.webhooks import Webhooks
         from tusou.vision.session import providers
+        from tusou.vision.threads import one_thread
 
         with ExitStack() as undo:
             settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -90,6 +91,7 @@ class Runtime(Office):
             # Requests are what runs in parallel here. NumPy's small products, shared out among
             # threads that spin while they wait, cost a search four times its processor time.
             undo.enter_context(threadpool_limits(1, "blas"))
+            undo.enter_context(one_thread())
             # A wrong name is told now, not at the first library.
             providers(settings.provider)
             if settings.pack:

@@ -8,7 +8,7 @@ import string
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote_to_bytes, urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 import httpx
 import pytest
@@ -182,14 +182,6 @@ def test_a_file_survives_multipart(data: bytes, form: dict[str, str]) -> None:
 def test_a_body_in_pieces_is_the_same_body(form: dict[str, str], size: int) -> None:
     body = urlencode(form).encode()
     assert texts(read(FORM, *(body[at : at + size] for at in range(0, len(body), size)))) == form
-
-
-@given(st.text(alphabet="%2BbFf3Dd+x5e", max_size=40), st.sampled_from([3, 5, 1 << 16]))
-@PATIENT
-def test_escapes_are_undone_as_the_standard_library_does_it(text: str, block: int) -> None:
-    data = text.encode()
-    spaced = data.replace(b"+", b" ")
-    assert inputs.unquote(data, block) == unquote_to_bytes(spaced)
 
 
 @pytest.mark.parametrize(

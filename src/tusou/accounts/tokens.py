@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from tusou.accounts.apps import App, Apps, usable
 from tusou.accounts.secrets import digest
@@ -20,6 +20,13 @@ LENT_SECONDS = 3600
 _REFRESH_SECONDS = 315_360_000
 # The official Python client signs instead of sending tokens unless this word is there.
 _SCOPE = "public brain_all_scope brain_realtime_same_hq brain_realtime_product"
+
+# Every call asks it: made once, see `storage.items`.
+_HOLDER = (
+    select(apps, tokens.c.expires)
+    .join(tokens, tokens.c.app_id == apps.c.id)
+    .where(tokens.c.digest == bindparam("digest"), tokens.c.kind == "access")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +95,7 @@ class Tokens:
             TusouError: TOKEN_INVALID, TOKEN_EXPIRED or APP_GONE.
         """
         with self._database.read() as connection:
-            row = connection.execute(
-                select(apps, tokens.c.expires)
-                .join(tokens, tokens.c.app_id == apps.c.id)
-                .where(tokens.c.digest == digest(token), tokens.c.kind == "access")
-            ).one_or_none()
+            row = connection.execute(_HOLDER, {"digest": digest(token)}).one_or_none()
         if row is None:
             raise TusouError(Problem.TOKEN_INVALID)
         if row.expires <= self._clock():

@@ -97,7 +97,9 @@ def sign(rgb: Rgb) -> ContSign:
 def thumbnail(rgb: Rgb, side: int = 320) -> bytes:
     """Shrink a picture into a square of `side` pixels, keeping its aspect, as a JPEG file."""
     image = Image.fromarray(rgb)
-    image.thumbnail((side, side))
+    # First averaged by the whole factor, then brought to size: by half a grey level another
+    # picture than the one that takes four times as long.
+    image.thumbnail((side, side), reducing_gap=1.0)
     file = BytesIO()
     image.save(file, "JPEG", quality=85)
     return file.getvalue()

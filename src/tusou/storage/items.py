@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tusou.errors import Problem, TusouError
@@ -15,6 +15,27 @@ from tusou.storage.tables import apps, items, keypoints, libraries, vectors, wor
 from tusou.types import Classes, ContSign, Keys, Vector, Vectors, Words
 
 _SCAN_ROWS = 20_000
+
+# What every search or add asks is made once: to make a statement, and for SQLAlchemy to see that it
+# has compiled it before, takes longer than to run it.
+_LIBRARY = select(libraries).where(
+    libraries.c.app_id == bindparam("app_id"), libraries.c.service == bindparam("service")
+)
+_BY_SIGN = select(items.c.id, items.c.class1, items.c.class2).where(
+    items.c.library_id == bindparam("library_id"), items.c.sign == bindparam("sign")
+)
+_FOUND = select(items.c.id, items.c.sign, items.c.brief).where(
+    items.c.id.in_(bindparam("keys", expanding=True))
+)
+_LOCAL_FEATURES = select(keypoints.c.item_id, keypoints.c.keypoints, keypoints.c.sketch).where(
+    keypoints.c.item_id.in_(bindparam("keys", expanding=True))
+)
+_GROW = (
+    update(libraries)
+    .where(libraries.c.id == bindparam("library_id"), libraries.c.size < libraries.c.capacity)
+    .values(size=libraries.c.size + 1)
+)
+_INSERT = insert(items).returning(items.c.id)
 
 VectorRows = tuple[Keys, Vectors, Classes]
 """Pictures' numbers [N], vectors [N × D] and classes [N × 2]."""
@@ -119,11 +140,7 @@ class Registry:
             TusouError: NO_LIBRARY.
         """
         with self._database.read() as connection:
-            row = connection.execute(
-                select(libraries).where(
-                    libraries.c.app_id == app_id, libraries.c.service == service
-                )
-            ).one_or_none()
+            row = connection.execute(_LIBRARY, {"app_id": app_id, "service": service}).one_or_none()
         if row is None:
             raise TusouError(
                 Problem.NO_LIBRARY,
@@ -192,32 +209,25 @@ class Items:
         now = int(time.time())
         try:
             with self._database.write() as connection:
-                grown = connection.execute(
-                    update(libraries)
-                    .where(
-                        libraries.c.id == self._library_id, libraries.c.size < libraries.c.capacity
-                    )
-                    .values(size=libraries.c.size + 1)
-                )
+                grown = connection.execute(_GROW, {"library_id": self._library_id})
                 if not grown.rowcount:
                     raise TusouError(Problem.LIBRARY_FULL, "raise its capacity to add more")
                 key: int = connection.scalars(
-                    insert(items)
-                    .values(
-                        library_id=self._library_id,
-                        sign=int(item.sign),
-                        brief=item.brief,
-                        class1=item.classes[0],
-                        class2=item.classes[1],
-                        blob=item.blob,
-                        media_type=item.media_type,
-                        bytes=item.length,
-                        width=item.width,
-                        height=item.height,
-                        created=now,
-                        updated=now,
-                    )
-                    .returning(items.c.id)
+                    _INSERT,
+                    {
+                        "library_id": self._library_id,
+                        "sign": int(item.sign),
+                        "brief": item.brief,
+                        "class1": item.classes[0],
+                        "class2": item.classes[1],
+                        "blob": item.blob,
+                        "media_type": item.media_type,
+                        "bytes": item.length,
+                        "width": item.width,
+                        "height": item.height,
+                        "created": now,
+                        "updated": now,
+                    },
                 ).one()
                 connection.execute(insert(vectors), self._vector_rows(key, item.vectors))
                 if item.keypoints is not None:
@@ -246,7 +256,7 @@ class Items:
         """A picture's number and classes by its sign."""
         with self._database.read() as connection:
             row = connection.execute(
-                select(items.c.id, items.c.class1, items.c.class2).where(self._is(sign))
+                _BY_SIGN, {"library_id": self._library_id, "sign": int(sign)}
             ).one_or_none()
         return None if row is None else (row.id, (row.class1, row.class2))
 
@@ -337,16 +347,14 @@ class Items:
     def found(self, keys: Sequence[int]) -> dict[int, Found]:
         """Signs and briefs by number; pictures deleted meanwhile are left out."""
         with self._database.read() as connection:
-            rows = connection.execute(
-                select(items.c.id, items.c.sign, items.c.brief).where(items.c.id.in_(keys))
-            )
-            return {row.id: Found(ContSign.from_int(row.sign), row.brief) for row in rows}
+            rows = connection.execute(_FOUND, {"keys": keys})
+            return {key: Found(ContSign.from_int(sign), brief) for key, sign, brief in rows}
 
     def local_features(self, keys: Sequence[int]) -> dict[int, LocalFeatures]:
         """Packed keypoints and sketches by number; pictures deleted meanwhile are left out."""
         with self._database.read() as connection:
-            rows = connection.execute(select(keypoints).where(keypoints.c.item_id.in_(keys)))
-            return {row.item_id: LocalFeatures(row.keypoints, row.sketch) for row in rows}
+            rows = connection.execute(_LOCAL_FEATURES, {"keys": keys})
+            return {key: LocalFeatures(points, drawn) for key, points, drawn in rows}
 
     def vectors_of(self, keys: Sequence[int], pack: str) -> tuple[list[int], Vectors]:
         """Those of some pictures that have a vector by a pack, in their order, and the vectors."""

@@ -114,6 +114,8 @@ def stack(picture: Rgb) -> Rgb:
     """
     height, width = picture.shape[:2]
     pieces = round((max(height, width) / min(height, width)) ** 0.5)
+    if pieces == 1:
+        return picture
     along, across = (0, 1) if height > width else (1, 0)
     length = picture.shape[along] // pieces
     cuts = np.split(picture.take(range(length * pieces), axis=along), pieces, axis=along)

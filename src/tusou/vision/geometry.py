@@ -239,7 +239,10 @@ def _cofactors(descriptors: Floats) -> Floats:
 def _mutual(distances: Floats) -> Pairs:
     """Mutual nearest neighbours, those much nearer than the second nearest first."""
     nearest = distances.argmin(axis=1)
-    rows = np.flatnonzero(distances.argmin(axis=0)[nearest] == np.arange(len(nearest)))
+    # Least values of columns come much faster than their places, which only few columns need.
+    least = distances[np.arange(len(nearest)), nearest]
+    likely = np.flatnonzero(distances.min(axis=0)[nearest] == least)
+    rows = likely[distances[:, nearest[likely]].argmin(axis=0) == likely]
     columns, lines = nearest[rows], np.arange(len(rows))
     others = distances[rows]
     firsts = others[lines, columns]
@@ -262,7 +265,7 @@ def _agreeing(source: Frames, target: Frames, pairs: Pairs) -> Pairs:
     u, v = target.points[other].T
     x, y, u, v = (axis - axis[:, None] for axis in (x, y, u, v))
     dx, dy = cos * x - sin * y - u, sin * x + cos * y - v
-    allowed = NEAR + SLOPE * factors * np.hypot(x, y)
+    allowed = NEAR + SLOPE * factors * np.sqrt(x * x + y * y)  # `hypot` takes five times as long
     agree = (
         (dx * dx + dy * dy < allowed * allowed)
         & (np.abs(octaves - octaves[:, None]) < OCTAVES)

@@ -6,7 +6,8 @@ features are close. `training/train_vocabulary.py` made the vocabulary.
 
 from functools import cache
 from importlib import resources
-from typing import Final, NamedTuple
+from itertools import pairwise
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,13 @@ class Vocabulary(NamedTuple):
     """[C × 64]"""
     words: NDArray[np.float32]
     """[C × W × 64]"""
+    squares: NDArray[np.float32]
+    """[C × W] half the squared lengths of words."""
+
+    @classmethod
+    def of(cls, cells: NDArray[np.float32], words: NDArray[np.float32]) -> Self:
+        """Cells and words, and what need not be computed for each picture."""
+        return cls(cells, words, np.einsum("cwd,cwd->cw", words, words) / 2)
 
 
 @cache
@@ -45,7 +53,7 @@ def vocabulary() -> Vocabulary:
     source = resources.files("tusou.vision") / "models" / "vocabulary.npz"
     units = keypoints.projection().steps / FRACTION
     with source.open("rb") as file, np.load(file) as arrays:
-        return Vocabulary(*(arrays[name] * units for name in Vocabulary._fields))
+        return Vocabulary.of(arrays["cells"] * units, arrays["words"] * units)
 
 
 def assign(descriptors: NDArray[np.float32]) -> Words:
@@ -63,19 +71,24 @@ def nearest(
     vocabulary: Vocabulary, descriptors: NDArray[np.float32], beam: int = BEAM
 ) -> NDArray[np.intp]:
     """Return the nearest word [N] in the `beam` nearest cells."""
-    cells, words = vocabulary
-    width = words.shape[1]
-    lengths = np.einsum("cwd,cwd->cw", words, words) / 2
+    cells, words, squares = vocabulary
     gains = descriptors @ cells.T - np.einsum("cd,cd->c", cells, cells) / 2
     chosen = np.argpartition(-gains, beam - 1, axis=1)[:, :beam]
-    order = np.argsort(chosen, axis=None, kind="stable")
-    bounds = np.searchsorted(chosen.ravel()[order], np.arange(len(cells) + 1))
-    scores = np.empty((len(descriptors) * beam, width), np.float32)
-    for cell in np.flatnonzero(np.diff(bounds)):
-        rows = order[bounds[cell] : bounds[cell + 1]]
-        scores[rows] = descriptors[rows // beam] @ words[cell].T - lengths[cell]
-    best = scores.reshape(len(descriptors), beam * width).argmax(axis=1)
-    return np.asarray(chosen[np.arange(len(best)), best // width] * width + best % width)
+    # Sorted by cell, so that what meets a cell's words lies together; 16 bits sort fastest.
+    order = np.argsort(chosen.astype(np.uint16), axis=None, kind="stable")
+    bounds = np.searchsorted(chosen.ravel()[order], np.arange(len(cells) + 1)).tolist()
+    rows = descriptors[order // beam]
+    scores = np.empty((len(rows), words.shape[1]), np.float32)
+    for cell, (start, end) in enumerate(pairwise(bounds)):
+        if start < end:
+            np.matmul(rows[start:end], words[cell].T, out=scores[start:end])
+            scores[start:end] -= squares[cell]
+    places = np.empty(len(order), np.intp)
+    places[order] = scores.argmax(axis=1)
+    highest = np.empty(len(order), np.float32)
+    highest[order] = scores.max(axis=1)
+    best = np.arange(len(chosen)), highest.reshape(-1, beam).argmax(axis=1)
+    return np.asarray(chosen[best] * words.shape[1] + places.reshape(-1, beam)[best])
 
 
 def signatures(descriptors: NDArray[np.float32], words: NDArray[np.intp]) -> NDArray[np.uint32]:

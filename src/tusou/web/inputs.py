@@ -3,10 +3,9 @@
 import binascii
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 import anyio
 from starlette.datastructures import UploadFile
@@ -17,6 +16,7 @@ from tusou.errors import Problem, TusouError
 from tusou.services import Service
 from tusou.stages import timed
 from tusou.types import ClassFilter, ClassTerm, ContSign, Source, Url
+from tusou.web.escapes import unquote
 
 IMAGE_LIMIT = 4 << 20
 # The picture at its limit, and room for the other fields and for multipart's own words.
@@ -176,34 +176,6 @@ def _urlencoded(body: bytes) -> Fields:
                 unquote(name).decode(errors="replace"), Value(unquote(value), len(value))
             )
     return fields
-
-
-def unquote(data: bytes, block: int = 64 << 10) -> bytes:
-    """Undo the escapes of a form, `block` bytes at a time."""
-    data = data.replace(b"+", b" ")
-    # These three make no new escapes, and are nearly all that a picture has: the rest is slower.
-    for escape, sign in _BASE64_ESCAPES:
-        data = data.replace(escape, sign)
-    return b"".join(map(unquote_to_bytes, _blocks(data, block)))
-
-
-_BASE64_ESCAPES = tuple(
-    (escape, sign)
-    for upper, sign in ((b"%2B", b"+"), (b"%2F", b"/"), (b"%3D", b"="))
-    for escape in (upper, upper.lower())
-)
-
-
-def _blocks(data: bytes, size: int) -> Iterator[bytes]:
-    """Cut what is long, and no escape in two: taken apart as a whole it is 80 times as large."""
-    start = 0
-    while start < len(data):
-        end = start + size
-        if end < len(data):
-            cut = data.rfind(b"%", end - 2, end)
-            end = end if cut < 0 else cut
-        yield data[start:end]
-        start = end
 
 
 def load_json(text: bytes, name: str = "the body") -> Any:
