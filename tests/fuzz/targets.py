@@ -20,7 +20,7 @@ from tusou.images.urls import Target
 from tusou.intake import briefs
 from tusou.intake.sources import Entry, open_source
 from tusou.services import SERVICES
-from tusou.web import inputs
+from tusou.web import bodies, inputs
 from tusou.web.private import features
 from tusou.web.private import inputs as private
 
@@ -52,7 +52,7 @@ def body(data: bytes) -> None:
     """A body of any kind, and every parameter in it; the first byte chooses the media type."""
     media = _MEDIA[data[0] % len(_MEDIA)] if data else ""
     with contextlib.suppress(TusouError):
-        _look_at(_LOOP.run_until_complete(inputs.read_fields(_request(media, data[1:]))))
+        _look_at(_LOOP.run_until_complete(bodies.read_fields(_request(media, data[1:]))))
 
 
 def base64(data: bytes) -> None:
@@ -148,7 +148,7 @@ def _mended(data: bytes) -> bytes:
     return bytes(file)
 
 
-def _look_at(fields: inputs.Fields) -> None:
+def _look_at(fields: bodies.Fields) -> None:
     for service in SERVICES.values():
         for read in (
             lambda fields, _: inputs.required_brief(fields),

@@ -15,7 +15,7 @@ from starlette.types import Message
 from fuzz.seeds import costly_bodies, seeds
 from fuzz.targets import TARGETS
 from tusou.errors import TusouError
-from tusou.web import inputs
+from tusou.web import bodies
 
 HERE = Path(__file__).parent
 MOST_MEGABYTES = 300
@@ -63,7 +63,7 @@ def test_no_body_becomes_many_times_its_size(media: str, body: bytes) -> None:
     scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
     tracemalloc.start()
     try:
-        asyncio.run(inputs.read_fields(Request(scope, receive)))
+        asyncio.run(bodies.read_fields(Request(scope, receive)))
     except TusouError:
         pass
     finally:

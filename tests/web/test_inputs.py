@@ -21,8 +21,8 @@ from support.server import Caller, Server
 from tusou.errors import Problem, TusouError
 from tusou.services import SERVICES
 from tusou.types import ClassFilter, ClassTerm, ContSign, Url
-from tusou.web import inputs
-from tusou.web.inputs import Fields, Value
+from tusou.web import bodies, inputs
+from tusou.web.bodies import Fields, Value
 
 FORM = "application/x-www-form-urlencoded"
 BODY_LIMIT = (4 << 20) + (256 << 10)
@@ -50,7 +50,7 @@ class Body:
 def read(media: str | bytes | None, *pieces: bytes) -> Fields:
     headers = [] if media is None else [(b"content-type", _bytes(media))]
     scope = {"type": "http", "method": "POST", "path": "/", "headers": headers, "app": object()}
-    return asyncio.run(inputs.read_fields(Request(scope, Body(pieces or [b""]).receive)))
+    return asyncio.run(bodies.read_fields(Request(scope, Body(pieces or [b""]).receive)))
 
 
 def _bytes(text: str | bytes) -> bytes:
@@ -331,7 +331,7 @@ def test_a_body_too_long_is_drained_so_that_its_sender_reads_the_answer() -> Non
     body = Body([bytes(1 << 20)] * 20)
     scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
     with pytest.raises(TusouError) as caught:
-        asyncio.run(inputs.read_fields(Request(scope, body.receive)))
+        asyncio.run(bodies.read_fields(Request(scope, body.receive)))
     assert caught.value.problem is Problem.IMAGE_SIZE
     assert body.taken == 20
 
@@ -340,7 +340,7 @@ def test_a_body_without_end_is_not_drained_for_ever() -> None:
     body = Body([bytes(1 << 20)] * 1000)
     scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
     with pytest.raises(TusouError):
-        asyncio.run(inputs.read_fields(Request(scope, body.receive)))
+        asyncio.run(bodies.read_fields(Request(scope, body.receive)))
     assert body.taken < 100
 
 

@@ -10,7 +10,7 @@ from tusou.intake.run import Fields
 from tusou.library.library import Library
 from tusou.runtime import Runtime
 from tusou.services import SERVICES
-from tusou.web import inputs
+from tusou.web import bodies, inputs
 
 _PROBLEMS = {row.code: row for row in reversed(Problem)}  # of two with one code the first
 _LOCAL = {row.code: row for row in LocalProblem}
@@ -48,14 +48,14 @@ class LocalTarget:
 
     def add(self, fields: Fields) -> object:
         """Add a picture."""
-        sent = inputs.fields_of(fields)
+        sent = bodies.fields_of(fields)
         brief = inputs.required_brief(sent)
         first, second = inputs.classes(sent, self._library.service)
         return self._library.add(inputs.picture(sent), brief, (first or 0, second or 0))
 
     def examine(self, fields: Fields) -> object:
         """Pass if it would be taken; a picture that came before is there already."""
-        sent = inputs.fields_of(fields)
+        sent = bodies.fields_of(fields)
         inputs.required_brief(sent)
         inputs.classes(sent, self._library.service)
         sign = self._library.examine(inputs.picture(sent))
@@ -97,7 +97,7 @@ class RemoteTarget:
 
     def examine(self, fields: Fields) -> object:
         """Pass what the client library passes; nothing is sent."""
-        service, sent = SERVICES[self._service], inputs.fields_of(fields)
+        service, sent = SERVICES[self._service], bodies.fields_of(fields)
         inputs.required_brief(sent)
         inputs.classes(sent, service)
         picture = inputs.picture(sent)

@@ -20,10 +20,10 @@ from tusou.library.library import Library
 from tusou.runtime import Runtime
 from tusou.services import OPERATIONS, SERVICES, Service
 from tusou.types import ContSign
-from tusou.web import inputs
+from tusou.web import bodies, inputs
 from tusou.web.answers import answer, failure
+from tusou.web.bodies import Fields
 from tusou.web.entrance import Entrance
-from tusou.web.inputs import Fields
 from tusou.web.openapi import describe, describe_feedback, describe_token
 from tusou.web.queue import Queue
 
@@ -85,10 +85,10 @@ class Compat:
         """
         try:
             app = await self._entrance.let_in(request, call if charged else None)
-            size = inputs.body_size(request)
+            size = bodies.body_size(request)
             queue = self._queue
             with queue.place(), queue.place_of(app.id), queue.body(size):
-                fields = await inputs.read_fields(request)
+                fields = await bodies.read_fields(request)
                 facts = await queue.work(
                     app.id, lambda: work(self._runtime, app, fields, request.state.log_id)
                 )
@@ -104,7 +104,7 @@ class Compat:
             fields = dict(request.query_params)
             if request.method == "POST":
                 # Anyone may send one: no place inside is held for it while it comes.
-                body = await inputs.read_fields(request, inputs.SMALL_BODY)
+                body = await bodies.read_fields(request, bodies.SMALL_BODY)
                 fields |= {name: body.text(name) or "" for name in body}
             with self._queue.place():
                 facts = await self._queue.work(_NOBODY, lambda: _grant(self._runtime, fields))
@@ -203,7 +203,7 @@ def _reports(fields: Fields) -> list[Report]:
     text = fields.text("feedback")
     if text is None:
         return []
-    inputs.require_few_parts(text.encode())
+    bodies.require_few_parts(text.encode())
     try:
         document = json.loads(text)
         # What cannot be written again, such as half a surrogate pair, is kept as the words it is.

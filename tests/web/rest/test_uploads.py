@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from tusou.errors import Problem, TusouError
-from tusou.web.inputs import BODY_LIMIT, BODY_SECONDS
+from tusou.web.bodies import BODY_LIMIT, BODY_SECONDS
 from tusou.web.rest import uploads
 
 MOST = 20 * BODY_LIMIT

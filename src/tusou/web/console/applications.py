@@ -5,9 +5,9 @@ from starlette.responses import Response
 from tusou.accounts.users import giving
 from tusou.errors import Problem, TusouError
 from tusou.services import SERVICES
+from tusou.web.bodies import Fields
 from tusou.web.console.pages import Page, Work
 from tusou.web.console.visit import Entry, Visit
-from tusou.web.inputs import Fields
 
 _LONGEST_NAME = 100
 

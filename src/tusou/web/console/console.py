@@ -18,7 +18,8 @@ from starlette.types import ASGIApp
 from tusou.accounts.audit import acting
 from tusou.errors import Problem, TusouError
 from tusou.runtime import Runtime
-from tusou.web import inputs
+from tusou.web import bodies
+from tusou.web.bodies import Fields
 from tusou.web.console import (
     account,
     applications,
@@ -45,7 +46,6 @@ from tusou.web.console.rendering import STATIC, VERSION, media_type
 from tusou.web.console.texts import choose, texts
 from tusou.web.console.visit import THEMES, Visit
 from tusou.web.headers import Headers
-from tusou.web.inputs import Fields
 from tusou.web.queue import Queue
 
 T = TypeVar("T")
@@ -150,7 +150,7 @@ class Console:
             if not _may_change(request):
                 return self._door.show(request, say, theme)
             require_no_other_site(request)
-            fields = await inputs.read_fields(request, inputs.SMALL_BODY)
+            fields = await bodies.read_fields(request, bodies.SMALL_BODY)
             with self._queue.place():
                 return await self._door.enter(request, fields, say, theme)
         except Exception as error:
@@ -160,7 +160,7 @@ class Console:
         """Switch language or theme, which needs no session: the sign-in page has the switches."""
         try:
             require_no_other_site(request)
-            fields = await inputs.read_fields(request, inputs.SMALL_BODY)
+            fields = await bodies.read_fields(request, bodies.SMALL_BODY)
         except TusouError as error:
             return _failure(request, error)
         response = RedirectResponse(door.inside(fields.text("here")), status_code=303)
@@ -207,11 +207,11 @@ def _may_change(request: Request) -> bool:
 
 
 def _size(request: Request) -> int:
-    return inputs.body_size(request) if _may_change(request) else 0
+    return bodies.body_size(request) if _may_change(request) else 0
 
 
 async def _fields(request: Request) -> Fields:
-    return await inputs.read_fields(request) if _may_change(request) else Fields()
+    return await bodies.read_fields(request) if _may_change(request) else Fields()
 
 
 def _language(request: Request) -> str:

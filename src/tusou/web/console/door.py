@@ -15,10 +15,10 @@ from tusou.accounts.secrets import digest
 from tusou.accounts.sessions import LONGEST_SECONDS
 from tusou.accounts.users import User
 from tusou.runtime import Runtime
+from tusou.web.bodies import Fields
 from tusou.web.console.attempts import Attempts, network
 from tusou.web.console.texts import Texts
 from tusou.web.console.visit import page
-from tusou.web.inputs import Fields
 
 COOKIE: Final = "tusou_session"
 HOME: Final = "/console/libraries"

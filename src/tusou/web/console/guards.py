@@ -3,9 +3,9 @@
 from starlette.requests import Request
 
 from tusou.errors import Problem, TusouError
+from tusou.web.bodies import Fields
 from tusou.web.console.visit import is_csrf
 from tusou.web.headers import COMMON
-from tusou.web.inputs import Fields
 
 _POLICY = "; ".join(
     (

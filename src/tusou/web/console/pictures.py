@@ -10,10 +10,10 @@ from tusou.library.bulk import Batch, LibraryRow
 from tusou.library.pictures import File, Pictures
 from tusou.services import Service
 from tusou.types import ContSign, Filter, Item
-from tusou.web import inputs
+from tusou.web import bodies, inputs
+from tusou.web.bodies import Fields, Value
 from tusou.web.console.pages import Page, Work
 from tusou.web.console.visit import Visit
-from tusou.web.inputs import Fields, Value
 
 _MOST_A_PAGE = 200
 _A_PAGE = 80
@@ -38,7 +38,7 @@ def show(visit: Visit) -> Response:
             "mayChange": visit.user.changes(app.id),
             "explains": service.explains,
             "classFields": list(service.class_fields),
-            "mostBytes": inputs.IMAGE_LIMIT,
+            "mostBytes": bodies.IMAGE_LIMIT,
             "longestSide": service.longest_side,
             "open": [batch_facts(batch) for batch in visit.runtime.bulk.open(library)],
         },

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from tusou.errors import Problem, TusouError
 from tusou.services import SERVICES
-from tusou.web import inputs
+from tusou.web import bodies
 from tusou.web.console.texts import Texts
 from tusou.web.console.visit import json_answer, page
 from tusou.web.statuses import status_of
@@ -51,7 +51,7 @@ def _detail(request: Request, error: TusouError, say: Texts) -> str:
     if service is not None and key in say.known:
         hint = say(
             key,
-            megabytes=inputs.IMAGE_LIMIT >> 20,
+            megabytes=bodies.IMAGE_LIMIT >> 20,
             shortest=service.shortest_side,
             longest=service.longest_side,
         )

@@ -17,9 +17,9 @@ from tusou.accounts.users import User
 from tusou.errors import Problem, TusouError
 from tusou.runtime import Runtime
 from tusou.services import SERVICES, Service
+from tusou.web.bodies import Fields
 from tusou.web.console.rendering import render
 from tusou.web.console.texts import LANGUAGES, Texts
-from tusou.web.inputs import Fields
 
 THEMES = ("auto", "light", "dark")
 

@@ -13,7 +13,7 @@ from tusou.library.library import Library
 from tusou.runtime import Runtime
 from tusou.services import SERVICES, Service
 from tusou.types import ContSign
-from tusou.web import inputs as bodies
+from tusou.web import bodies
 from tusou.web.callers import charge
 from tusou.web.private import inputs
 from tusou.web.private.answers import answer, failure, item

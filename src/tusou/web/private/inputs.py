@@ -9,7 +9,7 @@ from typing import Any, Final
 from tusou.errors import Problem, TusouError
 from tusou.services import Service
 from tusou.types import ContSign
-from tusou.web import inputs
+from tusou.web import bodies, inputs
 
 _NAME_LIMIT = 255
 _SIGNS_LIMIT = 1000
@@ -36,7 +36,7 @@ class Message:
         Raises:
             TusouError: INVALID_PARAM.
         """
-        fields = inputs.load_json(body)
+        fields = bodies.load_json(body)
         if not isinstance(fields, dict):
             raise TusouError(Problem.INVALID_PARAM, "the body is not a JSON object")
         return cls(fields, fields.get("format") == "json")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from tusou.errors import Problem, TusouError
 from tusou.runtime import Runtime
 from tusou.services import SERVICES
-from tusou.web import inputs
+from tusou.web import bodies, inputs
 from tusou.web.callers import charge
 
 Add = Callable[[Mapping[str, bytes | str]], object]
@@ -34,7 +34,7 @@ def adder(runtime: Runtime) -> Callable[[int, str], Add]:
 
 
 def _add(runtime: Runtime, app_id: int, name: str, sent: Mapping[str, bytes | str]) -> object:
-    app, fields = runtime.apps.get(app_id), inputs.fields_of(sent)
+    app, fields = runtime.apps.get(app_id), bodies.fields_of(sent)
     if not app.enabled:
         raise TusouError(Problem.APP_GONE, f"application {app_id} is disabled")
     charge(runtime, app, name, "add")

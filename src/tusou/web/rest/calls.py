@@ -15,8 +15,8 @@ from tusou.library.pictures import Pictures
 from tusou.runtime import Runtime
 from tusou.services import SERVICES, Service
 from tusou.types import ContSign, Filter, Item, Url
-from tusou.web import inputs
-from tusou.web.inputs import Fields
+from tusou.web import bodies, inputs
+from tusou.web.bodies import Fields
 from tusou.web.queue import Queue
 
 A_PAGE, MOST_A_PAGE = 100, 1000
@@ -88,7 +88,7 @@ def service_named(name: str) -> Service:
 
 def query_fields(query: Mapping[str, str]) -> Fields:
     """Parameters of a query as fields."""
-    return inputs.fields_of(query)
+    return bodies.fields_of(query)
 
 
 def number(text: str) -> int:
@@ -165,12 +165,12 @@ def one_of_two(call: Call, name: str) -> bytes | Url:
     text = call.fields.text(name)
     if text is None:
         raise TusouError(Problem.MISSING_PARAM, f"param {name} not exist")
-    return _picture(call, inputs.fields_of_json(json_object(name, text)))
+    return _picture(call, bodies.fields_of_json(json_object(name, text)))
 
 
 def json_object(name: str, text: str) -> Mapping[str, object]:
     """A parameter that is a JSON object; raises TusouError, INVALID_PARAM."""
-    document = inputs.load_json(text.encode(), f"param {name}")
+    document = bodies.load_json(text.encode(), f"param {name}")
     if not isinstance(document, dict):
         raise TusouError(Problem.INVALID_PARAM, f"param {name} is not a JSON object")
     return document

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from tusou.errors import Problem, TusouError
 from tusou.library.pictures import File
 from tusou.types import ContSign, Item
-from tusou.web import inputs
+from tusou.web import bodies, inputs
+from tusou.web.bodies import Fields
 from tusou.web.callers import charge
-from tusou.web.inputs import Fields
 from tusou.web.rest import answers
 from tusou.web.rest.answers import answer
 from tusou.web.rest.calls import (
@@ -150,7 +150,7 @@ def _add(call: Call) -> Item:
 
 
 def _rows(fields: Fields) -> list[object]:
-    rows = inputs.load_json((fields.text("pictures") or "null").encode(), "param pictures")
+    rows = bodies.load_json((fields.text("pictures") or "null").encode(), "param pictures")
     if not isinstance(rows, list) or not rows:
         raise TusouError(Problem.INVALID_PARAM, "param pictures must be a list of objects")
     if len(rows) > MOST_AT_ONCE:
@@ -166,7 +166,7 @@ async def _result(call: Call, row: object) -> Mapping[str, Any]:
         await call.queue.look_up(lambda: charge(runtime, app, service, "add"))
         if not isinstance(row, dict):
             raise TusouError(Problem.INVALID_PARAM, "it is not a JSON object")
-        one = replace(call, fields=inputs.fields_of_json(row))
+        one = replace(call, fields=bodies.fields_of_json(row))
         item = await call.queue.work(app.id, lambda: _add(one))
     except Exception as error:
         problem = answers.problem(call.request, error)

@@ -15,7 +15,7 @@ from tusou.accounts.audit import acting
 from tusou.errors import Problem, TusouError
 from tusou.runtime import Runtime
 from tusou.services import SERVICES
-from tusou.web import inputs
+from tusou.web import bodies
 from tusou.web.entrance import Entrance
 from tusou.web.queue import Queue
 from tusou.web.rest import duplicates, libraries, pictures, searching, tasks
@@ -42,7 +42,7 @@ class Row(NamedTuple):
     """As what it is counted and charged; None: it is free."""
     heavy: bool = False
     """It takes a while, though it is free: it waits for the application's turn."""
-    most_bytes: int = inputs.BODY_LIMIT
+    most_bytes: int = bodies.BODY_LIMIT
     """Of the body; 0: the call reads it itself."""
 
 
@@ -133,10 +133,10 @@ class Rest:
         with acting(f"app {app.id}"), self._queue.place():
             if request.method in ("GET", "DELETE"):
                 return await self._work(call, row)
-            size = inputs.body_size(request, row.most_bytes)
+            size = bodies.body_size(request, row.most_bytes)
             with self._queue.place_of(app.id), self._queue.body(size):
                 if row.most_bytes:
-                    fields = await inputs.read_fields(request, row.most_bytes)
+                    fields = await bodies.read_fields(request, row.most_bytes)
                     call = replace(call, fields=fields)
                 return await self._work(call, row)
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from tusou.errors import Problem, TusouError
 from tusou.types import Hit, Region
 from tusou.web import inputs
-from tusou.web.inputs import IMAGE_LIMIT, Fields
+from tusou.web.bodies import IMAGE_LIMIT, Fields
 from tusou.web.rest import answers
 from tusou.web.rest.answers import answer
 from tusou.web.rest.calls import Call, expression, one_of_two, query

@@ -11,8 +11,8 @@ from tusou.library.bulk import LibraryRow
 from tusou.tasks.facts import task
 from tusou.tasks.importing import check_template
 from tusou.tasks.jobs import Batch, Wish
-from tusou.web import inputs
-from tusou.web.inputs import Fields
+from tusou.web import bodies, inputs
+from tusou.web.bodies import Fields
 from tusou.web.rest import uploads
 from tusou.web.rest.answers import answer
 from tusou.web.rest.calls import LARGEST_KEY, Call, flag, query_fields, wanted
@@ -37,8 +37,8 @@ async def import_pictures(call: Call) -> Response:
     jobs = call.runtime.jobs
     fields = query_fields(call.request.query_params)
     if kind is None:
-        with call.queue.body(inputs.body_size(call.request)):
-            fields = Fields({**fields, **await inputs.read_fields(call.request)})
+        with call.queue.body(bodies.body_size(call.request)):
+            fields = Fields({**fields, **await bodies.read_fields(call.request)})
     manifest = _address(fields, "manifest")
     if (kind is None) == (not manifest):
         raise TusouError(

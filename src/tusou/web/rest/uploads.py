@@ -7,7 +7,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from tusou.errors import Problem, TusouError
 from tusou.stages import timed
-from tusou.web.inputs import BODY_LIMIT, BODY_SECONDS
+from tusou.web.bodies import BODY_LIMIT, BODY_SECONDS
 
 
 async def save(request: Request, path: Path, most: int) -> None:
