@@ -114,20 +114,22 @@ def _compare(laid: Floats, ground: Floats, mask: Mask) -> Agreement | None:
     both_ways = np.maximum(_corners(one, mask, weight), _corners(other, mask, weight))[mask] + 1e-6
     differences = np.abs(laid - (light - shade)[..., None] - ground).max(axis=2)
     alike = differences[mask] < LEVELS
-    differing, contrast = _differing(laid, ground, mask)
+    differing, levels = _differing(laid, ground, mask)
     return Agreement(
         structure=float(correlation[shown].mean()),
         edges=float((correlation[mask] * counting).sum() / counting.sum()),
         colour=float(alike.mean()),
         corners=float((alike * both_ways).sum() / both_ways.sum()),
         differing=differing,
-        contrast=contrast,
+        contrast=levels,
     )
 
 
 def _differing(laid: Floats, ground: Floats, mask: Mask) -> tuple[float, float]:
     """How much of the common area differs, and by how many levels."""
-    one, other = (np.asarray(cv2.GaussianBlur(each, (0, 0), GRAIN)) for each in (laid, ground))
+    one, other = (
+        np.asarray(cv2.GaussianBlur(each, (0, 0), GRAIN), np.float32) for each in (laid, ground)
+    )
     one = _in_light_of(other, one, mask)
     apart = np.minimum(_beyond(one, other), _beyond(other, one))[mask]
     spread = float(other[mask].std(axis=0).mean())
