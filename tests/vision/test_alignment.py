@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from support.pictures import scene
-from tusou.library.likeness import LEAST_CERTAINTY, certainty
-from tusou.types import Rgb
+from tusou.library.likeness import LEAST_CERTAINTY, certainty, likeness, shows_another_thing
+from tusou.types import Match, Rgb
 from tusou.vision.alignment import agreement
 
 SAME = np.eye(3)
@@ -102,4 +102,50 @@ def test_a_thumbnail_stands_for_its_picture() -> None:
     flipped = np.ascontiguousarray(thumbnail[:, ::-1])
     found = agreement(thumbnail, flipped, mirror, (640, 480), (640, 480))
     assert found is not None
-    assert min(found) > 0.95
+    assert min(found.structure, found.edges, found.colour, found.corners) > 0.95
+    assert found.differing == 0
+
+
+def tile(seed: int, dark: float = 1) -> Rgb:
+    """A ground of fine structure, as games have them."""
+    grain = np.random.default_rng(seed).normal(110, 45, (56, 56, 3)).clip(0, 255)
+    return np.asarray(cv2.resize(grain * dark, (224, 224)), np.uint8)
+
+
+def crossed(rgb: Rgb, other: Rgb) -> Rgb:
+    """A path over it, of other ground."""
+    path = rgb.copy()
+    path[90:130] = other[90:130] // 4 + np.array([110, 80, 50], np.uint8)
+    return path
+
+
+@pytest.mark.parametrize("dark", [1, 0.4])
+def test_a_tile_with_a_path_over_the_same_ground_is_another(dark: float) -> None:
+    one, path = tile(1, dark), crossed(tile(1), tile(2))
+    path = (path * dark).astype(np.uint8)
+    for pair in ((one, path), (path, one)):
+        found = agreement(*pair, SAME, (224, 224), (224, 224))
+        assert found is not None
+        assert found.differing > 0.1
+        assert shows_another_thing(found)
+
+
+def test_a_tile_that_was_stamped_encoded_or_lit_anew_stays_what_it_is() -> None:
+    one = tile(1)
+    stamped = cv2.circle(one.copy(), (170, 50), 24, (20, 90, 220), -1)
+    cv2.putText(stamped, "SALE", (20, 150), cv2.FONT_HERSHEY_DUPLEX, 1, (255, 40, 40), 2)
+    _, poor = cv2.imencode(".jpg", one, [cv2.IMWRITE_JPEG_QUALITY, 30])
+    lit = (one * 0.7 + 30).astype(np.uint8)
+    for copy in (stamped, cv2.imdecode(poor, cv2.IMREAD_COLOR), lit):
+        found = agreement(one, np.asarray(copy, np.uint8), SAME, (224, 224), (224, 224))
+        assert found is not None
+        assert not shows_another_thing(found)
+
+
+def test_two_matching_pictures_are_compared_both_ways() -> None:
+    one, path = tile(1), crossed(tile(1), tile(2))
+    none = np.empty((0, 2), np.float32)
+    match = Match(SAME, none, none, 1.0, 1.0, mirrored=False, score=0.999)
+    sizes = [(224, 224)] * 2
+    assert likeness(match, (one, one), sizes) > LEAST_CERTAINTY
+    assert likeness(match, (one, path), sizes) < LEAST_CERTAINTY

@@ -32,7 +32,16 @@ LEVELS: Final = 24.0
 """By how many levels a colour may differ, light and shade aside."""
 LEAST: Final = 20
 """Fewer pixels in common say nothing."""
+GRAIN: Final = 0.7
+"""Standard deviation in pixels of the blur before pictures are compared point by point."""
+CLEAR: Final = 0.5
+"""By how many standard deviations of the picture a point must differ: what is clear in a dark
+picture is lost in a vivid one, ..."""
+FAINT: Final = 6.0
+PLAIN: Final = 16.0
+"""... but by these many levels at least and at most."""
 _GREY: Final = np.array([0.299, 0.587, 0.114], np.float32)
+_FITS: Final = 4
 _STEPS: Final = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 1e-4)
 
 
@@ -49,6 +58,11 @@ class Agreement(NamedTuple):
     """The same, each place counting by how much structure both ways is there. By a homography that
     was fitted to it, a frame agrees along all its edges, and plain ground with any other, whatever
     the pictures show; neither counts here."""
+    differing: float
+    """Share of the area in which the one shows what the other does not, 0–1: not by a shift of a
+    pixel, nor by another light on the whole."""
+    contrast: float
+    """By how many levels it differs there, 0–255: the median."""
 
 
 def agreement(
@@ -100,12 +114,56 @@ def _compare(laid: Floats, ground: Floats, mask: Mask) -> Agreement | None:
     both_ways = np.maximum(_corners(one, mask, weight), _corners(other, mask, weight))[mask] + 1e-6
     differences = np.abs(laid - (light - shade)[..., None] - ground).max(axis=2)
     alike = differences[mask] < LEVELS
+    differing, levels = _differing(laid, ground, mask)
     return Agreement(
         structure=float(correlation[shown].mean()),
         edges=float((correlation[mask] * counting).sum() / counting.sum()),
         colour=float(alike.mean()),
         corners=float((alike * both_ways).sum() / both_ways.sum()),
+        differing=differing,
+        contrast=levels,
     )
+
+
+def _differing(laid: Floats, ground: Floats, mask: Mask) -> tuple[float, float]:
+    """How much of the common area differs, and by how many levels."""
+    one, other = (
+        np.asarray(cv2.GaussianBlur(each, (0, 0), GRAIN), np.float32) for each in (laid, ground)
+    )
+    one = _in_light_of(other, one, mask)
+    apart = np.minimum(_beyond(one, other), _beyond(other, one))[mask]
+    spread = float(other[mask].std(axis=0).mean())
+    clear = apart > min(max(CLEAR * spread, FAINT), PLAIN)
+    if not clear.any():
+        return 0.0, 0.0
+    levels = np.abs(one - other).max(axis=2)[mask]
+    return float(clear.mean()), float(np.median(levels[clear]))
+
+
+def _in_light_of(other: Floats, one: Floats, mask: Mask) -> Floats:
+    """Change each channel's brightness and contrast so that most of two pictures is equal.
+
+    What differs has no say: it is left out, and the change is found anew.
+    """
+    equal, lit = mask, one
+    for _ in range(_FITS):
+        source, target = one[equal], other[equal]
+        middle, aim = source.mean(axis=0), target.mean(axis=0)
+        common = ((source - middle) * (target - aim)).mean(axis=0)
+        gain = (common + NOISE) / (source.var(axis=0) + NOISE)
+        lit = np.asarray((one - middle) * np.clip(gain, 0.5, 2) + aim, np.float32)
+        apart = np.abs(lit - other).max(axis=2)
+        equal = mask & (apart < max(LEVELS / 2, 2 * float(np.median(apart[mask]))))
+        if equal.sum() < LEAST:
+            break
+    return lit
+
+
+def _beyond(one: Floats, other: Floats) -> Floats:
+    """By how many levels the one is beyond all that the other has within a pixel."""
+    near = np.ones((3, 3), np.uint8)
+    above, below = one - cv2.dilate(other, near), cv2.erode(other, near) - one
+    return np.asarray(np.maximum(np.maximum(above, below), 0).max(axis=2), np.float32)
 
 
 def _corners(grey: Floats, mask: Mask, weight: Floats) -> Floats:
