@@ -76,7 +76,7 @@ def check_indexing(settings: Settings) -> None:
     from tusou.backends import open_indexing
 
     with closing(Database(settings.database_url)) as database:
-        open_indexing(settings, database)
+        open_indexing(settings, database, Shelf(settings.packs_folder))
 
 
 def count_lost_files(settings: Settings) -> int:

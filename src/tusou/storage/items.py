@@ -18,6 +18,8 @@ _SCAN_ROWS = 20_000
 
 VectorRows = tuple[Keys, Vectors, Classes]
 """Pictures' numbers [N], vectors [N × D] and classes [N × 2]."""
+WordRows = tuple[Keys, list[Words], Classes]
+"""Likewise with words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,15 @@ class Removed(NamedTuple):
 
     id: int
     blob: str
+
+
+class Moved(Exception):
+    """The library is seen by another model pack than that of the vectors that were given."""
+
+    def __init__(self, pack: str) -> None:
+        super().__init__(pack)
+        self.pack = pack
+        """Its id."""
 
 
 class Registry:
@@ -188,19 +199,23 @@ class Items:
 
         Raises:
             TusouError: ITEM_EXISTS or LIBRARY_FULL.
+            Moved: another server has moved the library, and by its pack there is no vector.
         """
         now = int(time.time())
         try:
             with self._database.write() as connection:
-                grown = connection.execute(
+                pack = connection.scalar(
                     update(libraries)
                     .where(
                         libraries.c.id == self._library_id, libraries.c.size < libraries.c.capacity
                     )
                     .values(size=libraries.c.size + 1)
+                    .returning(libraries.c.pack)
                 )
-                if not grown.rowcount:
+                if pack is None:
                     raise TusouError(Problem.LIBRARY_FULL, "raise its capacity to add more")
+                if pack not in item.vectors:
+                    raise Moved(pack)
                 key: int = connection.scalars(
                     insert(items)
                     .values(
@@ -334,6 +349,16 @@ class Items:
             self._mark(connection, self._library_id, list(found))
         return found
 
+    def numbers(self, after: int, limit: int) -> list[int]:
+        """The numbers of up to `limit` pictures behind `after`, in their order."""
+        mine = items.c.library_id == self._library_id, items.c.id > after
+        with self._database.read() as connection:
+            return list(
+                connection.scalars(
+                    select(items.c.id).where(*mine).order_by(items.c.id).limit(limit)
+                )
+            )
+
     def found(self, keys: Sequence[int]) -> dict[int, Found]:
         """Signs and briefs by number; pictures deleted meanwhile are left out."""
         with self._database.read() as connection:
@@ -376,9 +401,7 @@ class Items:
         for rows in self._database.stream(query, _SCAN_ROWS):
             yield vector_rows(rows)
 
-    def scan_words(
-        self, keys: Sequence[int] | None = None
-    ) -> Iterator[tuple[Keys, list[Words], Classes]]:
+    def scan_words(self, keys: Sequence[int] | None = None) -> Iterator[WordRows]:
         """Numbers, words and classes; see `scan`."""
         query = (
             select(words.c.item_id, words.c.words, items.c.class1, items.c.class2)

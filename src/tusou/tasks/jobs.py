@@ -159,9 +159,7 @@ class Jobs:
             case "export":
                 done = self._export(batch, row)
             case "rebuild":
-                library = self._catalogue.open(row)
-                library.rebuild()
-                done = self._batches.report(batch, len(library), 0, len(library))
+                done = self._rebuild(batch, row)
         if done:
             self._batches.end(batch)
 
@@ -208,6 +206,14 @@ class Jobs:
         listing, items = Listing(self._database, row.id), Items(self._database, row.id)
         path = self.files.made(batch.id)
         return exporting.run(batch, SERVICES[row.service], row.pack, listing, items, path, report)
+
+    def _rebuild(self, batch: Batch, row: LibraryRow) -> bool:
+        def tell(last: int, count: int, _: float) -> bool:
+            return self._batches.advance(batch, last, count) and not self._stopping.is_set()
+
+        library = self._catalogue.open(row)
+        done = library.rebuild(batch.last, tell)
+        return done and self._batches.report(batch, len(library), 0, len(library))
 
     def _watch(self, batch: Batch, row: LibraryRow) -> None:
         """Write down how far a move has come, which `library.mover` makes."""
