@@ -527,6 +527,18 @@ def count(database: Database, library_id: int) -> int:
         )
 
 
+def require_library(connection: Connection, library_id: int) -> None:
+    """Keep a library from being released until the transaction ends.
+
+    Raises:
+        TusouError: NO_LIBRARY, it was.
+    """
+    row = select(libraries.c.id).where(libraries.c.id == library_id)
+    # As a foreign key holds it: adds, which change the row, need not wait.
+    if connection.scalar(row.with_for_update(read=True, key_share=True)) is None:
+        raise TusouError(Problem.NO_LIBRARY, "the library has just been released")
+
+
 def already_there(sign: ContSign) -> TusouError:
     """The refusal of a picture that the library has; it names the picture."""
     return TusouError(

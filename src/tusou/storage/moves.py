@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from tusou.storage.database import Database
-from tusou.storage.items import VectorRows, vector_bytes, vector_rows
+from tusou.storage.items import VectorRows, require_library, vector_bytes, vector_rows
 from tusou.storage.tables import items, libraries, moves, vectors
 from tusou.types import ContSign, Vector
 
@@ -59,8 +59,10 @@ class Moves:
         Raises:
             ValueError: the library has this pack and is not being moved; or some of its pictures
                 were stored without their originals.
+            TusouError: NO_LIBRARY, it was released.
         """
         with self._database.write("moves") as connection:
+            require_library(connection, library_id)
             own = connection.scalar(select(libraries.c.pack).where(libraries.c.id == library_id))
             known = connection.execute(delete(moves).where(moves.c.library_id == library_id))
             if own == pack and not known.rowcount:

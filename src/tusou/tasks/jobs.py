@@ -68,11 +68,9 @@ class Jobs:
         Raises:
             TusouError: BATCH_LIMIT, the library has many that wait.
         """
-        if len(self._batches.open(JOBS, row.id)) >= _MOST_OPEN:
-            raise TusouError(Problem.BATCH_LIMIT, f"{_MOST_OPEN} tasks of the library are not over")
         listing = Listing(self._database, row.id)
         total = listing.count(wish.wanted) if wish.act == "export" else 0
-        return self._batches.ask(row.id, wish, listing.last(), total, 0, also)
+        return self._batches.ask(row.id, wish, listing.last(), total, 0, also, _MOST_OPEN)
 
     def get(self, row: LibraryRow, number: int) -> Batch:
         """One task of a library, changes of many pictures too.
