@@ -184,6 +184,12 @@ class Batches:
         with self._database.read() as connection:
             return [_batch(row) for row in connection.execute(query)]
 
+    def with_files(self) -> Sequence[Batch]:
+        """The imports and exports of all libraries that are not forgotten."""
+        query = select(batches).where(batches.c.act.in_(["import", "export"]))
+        with self._database.read() as connection:
+            return [_batch(row) for row in connection.execute(query)]
+
     def numbers(self) -> set[int]:
         """The numbers of all."""
         with self._database.read() as connection:

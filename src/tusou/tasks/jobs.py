@@ -43,6 +43,7 @@ class Jobs:
         self, database: Database, catalogue: Catalogue, folder: Path, fetcher: Fetcher
     ) -> None:
         self.files = Files(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         self._fetcher = fetcher
         self._database = database
         self._registry = Registry(database)
@@ -179,6 +180,11 @@ class Jobs:
         sent = self.files.sent(batch.options["sent"])
         if batch.options["manifest"] and not sent.exists():
             sent.write_bytes(self._fetcher.fetch(batch.options["manifest"]))
+        if not sent.exists():
+            raise ValueError(
+                "what was sent is not in the folder of this server's tasks: several servers need "
+                "one folder for them (docs/scaling.md)"
+            )
 
         def report(done: int, failed: int, total: int) -> bool:
             return self._batches.report(batch, done, failed, total) and not self._stopping.is_set()
