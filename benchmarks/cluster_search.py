@@ -7,16 +7,18 @@ benchmarks/cluster_search.py`.
 import argparse
 import os
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from pymilvus import MilvusClient
 from sqlalchemy import func, select
 
+from support.metrics import Scrape
 from support.milvus import milvus, milvus_lite
 from support.pictures import picture
 from support.postgres import postgres
@@ -26,6 +28,7 @@ from support.server import Caller, Server
 from tusou.index.base import VectorIndex
 from tusou.index.embedded import EmbeddedIndex
 from tusou.index.milvus import Milvus, OwnClock
+from tusou.stages import STAGES
 from tusou.storage import transfer
 from tusou.storage.database import Database
 from tusou.storage.items import Items
@@ -33,6 +36,10 @@ from tusou.storage.stale import SharedClock
 from tusou.types import Vectors
 
 DIMENSION = 384
+SERVICES = "similar", "same_hq"
+
+Stages = dict[str, float]
+"""Milliseconds by stage."""
 
 
 def main() -> None:
@@ -46,17 +53,18 @@ def main() -> None:
         if not options.pictures:
             _index_alone(stack.enter_context(milvus()), options.vectors)
             return
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        data = folder / "data"
-        embedded = Server(data)
-        caller = embedded.caller("similar", "same_hq")
+        data = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "data"
+        embedded = stack.enter_context(_server(data))
+        caller = embedded.caller(*SERVICES)
         for number in range(options.pictures):
-            for service in ("similar", "same_hq"):
+            for service in SERVICES:
                 caller.call(service, "add", image=picture(number), brief=str(number))
         print(f"{'':<58}ms of processor a search")
         print("service   servers              p50 ms  p95 ms  searches/s   servers   engines")
-        for service in ("similar", "same_hq"):
-            _load(f"{service:<8}  embedded, 1      ", [embedded], caller, service, options)
+        stages = {}
+        for service in SERVICES:
+            name = f"{service:<8}  embedded, 1      "
+            stages[service, "embedded"] = _load(name, [embedded], caller, service, options)
         embedded.stop()
         cluster = {
             "TUSOU_DATABASE": stack.enter_context(postgres()).new(),
@@ -73,50 +81,91 @@ def main() -> None:
         running: list[Server] = []
         for count in (1, 2, 4):
             while len(running) < count:
-                running.append(Server(data, cluster))
+                running.append(stack.enter_context(_server(data, cluster)))
             running[0].wait_for_marks()
-            for service in ("similar", "same_hq"):
+            for service in SERVICES:
                 name = f"{service:<8}  cluster, {count}       "
-                _load(name, running, caller, service, options)
-        _stages(running[0], caller)
+                stages[service, f"cluster, {count}"] = _load(
+                    name, running, caller, service, options
+                )
+        _show_stages(stages)
+        _steps(running[0], caller)
         for server in running:
             server.stop()
         if options.vectors:
             _index_alone(cluster["TUSOU_MILVUS"], options.vectors)
 
 
+@contextmanager
+def _server(data: Path, environ: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A server that ends with the block, if it has not before."""
+    server = Server(data, environ)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.kill()
+
+
 def _load(
     name: str, servers: Sequence[Server], caller: Caller, service: str, options: argparse.Namespace
-) -> None:
-    took: list[float] = []
+) -> Stages:
+    """Search for a while, print a line; returns the milliseconds that a search spends in stages.
+
+    Raises:
+        AssertionError: a search did not find its own picture first.
+    """
     pids = {server.process.pid for server in servers}
-    before = _processor(pids)
-    end = time.monotonic() + options.seconds
-    queries = [picture(number) for number in range(20)]
+    queries = [picture(number) for number in range(min(20, options.pictures))]
 
-    def search(client: int) -> None:
+    def search(client: int, end: float) -> list[float]:
         server = servers[client % len(servers)]
-        mine = Caller(server.http, caller.app_id, caller.api_key, caller.secret_key, caller.token)
-        turn = client
+        mine, took = replace(caller, http=server.http), list[float]()
         while time.monotonic() < end:
+            turn = (client + len(took)) % len(queries)
             started = time.perf_counter()
-            answer = mine.call(service, "search", image=queries[turn % 20], rn=10)
+            answer = mine.call(service, "search", image=queries[turn], rn=10)
             took.append(time.perf_counter() - started)
-            assert answer["result"][0]["score"] == 1, answer
-            turn += 1
+            first = answer.get("result", [{}])[0]
+            assert (first.get("brief"), first.get("score")) == (str(turn), 1), answer
+        return took
 
-    threads = [threading.Thread(target=search, args=(n,)) for n in range(options.clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    middle, high = np.percentile(took, [50, 95]) * 1000
+    def search_together(seconds: float) -> list[float]:
+        end = time.monotonic() + seconds
+        with ThreadPoolExecutor(options.clients) as pool:
+            done = [pool.submit(search, client, end) for client in range(options.clients)]
+            return [seconds for future in done for seconds in future.result()]
+
+    search_together(min(2, options.seconds))  # connections, libraries and caches are there then
+    before, told = _processor(pids), [Scrape(server) for server in servers]
+    began = time.monotonic()
+    took = search_together(options.seconds)
+    rate = len(took) / (time.monotonic() - began)
     mine, engines = (
         (after - first) * 1000 / len(took)
         for first, after in zip(before, _processor(pids), strict=True)
     )
-    rate = len(took) / options.seconds
+    middle, high = np.percentile(took, [50, 95]) * 1000
     print(f"{name} {middle:8.1f}{high:8.1f}{rate:10.1f}{mine:12.1f}{engines:10.1f}", flush=True)
+    call = {"service": service, "operation": "search"}
+    pairs = [(Scrape(server), first) for server, first in zip(servers, told, strict=True)]
+    return {
+        stage: sum(
+            now.since(first, "tusou_stage_seconds_sum", stage=stage, **call) for now, first in pairs
+        )
+        * 1000
+        / len(took)
+        for stage in STAGES
+    }
+
+
+def _show_stages(found: Mapping[tuple[str, str], Stages]) -> None:
+    """The mean time of a search in each stage, waiting for cores included."""
+    used = [stage for stage in STAGES if any(row[stage] >= 0.05 for row in found.values())]
+    print("\nms of a search in each stage")
+    print(f"{'':<22}" + "".join(f"{stage:>11}" for stage in used))
+    for (service, kind), row in found.items():
+        print(f"{service:<8}  {kind:<12}" + "".join(f"{row[stage]:11.1f}" for stage in used))
 
 
 def _processor(servers: set[int]) -> tuple[float, float]:
@@ -137,7 +186,7 @@ def _processor(servers: set[int]) -> tuple[float, float]:
     return mine / second, engines / second
 
 
-def _stages(server: Server, caller: Caller) -> None:
+def _steps(server: Server, caller: Caller) -> None:
     """What a search in a cluster does beside seeing the picture, each alone."""
     with server.office() as office, closing(Milvus(server.environ["TUSOU_MILVUS"])) as engine:
         row = office.registry.get(caller.app_id, "similar")

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "backends": LEAVES | {"vision", "index", "storage", "library"},
     "holding": LEAVES,
     "office": LEAVES | {"vision", "storage", "accounts", "library", "backends"},
-    "checks": LEAVES | {"vision", "storage", "accounts", "library", "backends"},
+    "checks": LEAVES | {"vision", "storage", "accounts", "library", "backends", "tasks"},
     "runtime": LEAVES
     | {"images", "vision", "index", "storage", "accounts", "library", "tasks", "backup"}
     | {"backends", "duty", "holding", "office", "memory"},

@@ -1,11 +1,14 @@
 """From settings to engines: where pictures are kept, and where they are found."""
 
+from functools import partial
+
 from tusou.errors import TusouError
 from tusou.library.indexing import OwnIndexing, SharedIndexing
 from tusou.library.library import Indexing
 from tusou.settings import Settings
 from tusou.storage.blobs import Blobs, FolderBlobs
 from tusou.storage.database import Database
+from tusou.vision.shelf import Shelf
 
 
 def open_blobs(settings: Settings) -> Blobs:
@@ -27,7 +30,7 @@ def open_blobs(settings: Settings) -> Blobs:
     return S3Blobs(bucket, f"{prefix.rstrip('/')}/" if prefix else "", settings.s3_endpoint)
 
 
-def open_indexing(settings: Settings, database: Database) -> Indexing:
+def open_indexing(settings: Settings, database: Database, shelf: Shelf) -> Indexing:
     """The engine of indexes that the settings name; others are neither loaded nor needed.
 
     Raises:
@@ -59,7 +62,15 @@ def open_indexing(settings: Settings, database: Database) -> Indexing:
         database,
         dense.vectors,
         lambda library, clock: sparse.words(words.COUNT, library, clock),
+        partial(_dimension, shelf),
     )
+
+
+def _dimension(shelf: Shelf, pack: str) -> int | None:
+    try:
+        return shelf.find(pack).dimension
+    except ValueError:
+        return None
 
 
 def _lacks(setting: str, error: ModuleNotFoundError) -> RuntimeError:

@@ -7,10 +7,12 @@ from tusou.accounts.apps import Apps
 from tusou.accounts.secrets import Vault
 from tusou.services import SERVICES
 from tusou.settings import Settings
+from tusou.storage.batches import Batches
 from tusou.storage.blobs import new_name
 from tusou.storage.capacity import Request as Request  # for those who show them
 from tusou.storage.database import Database
 from tusou.storage.items import first_app
+from tusou.tasks.files import Files
 from tusou.vision.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -76,7 +78,20 @@ def check_indexing(settings: Settings) -> None:
     from tusou.backends import open_indexing
 
     with closing(Database(settings.database_url)) as database:
-        open_indexing(settings, database)
+        open_indexing(settings, database, Shelf(settings.packs_folder))
+
+
+def count_missing_task_files(settings: Settings) -> int:
+    """How many imports and exports lack their file in this server's folder of tasks.
+
+    Raises:
+        TusouError: UNAVAILABLE; RuntimeError or ValueError: the database does not open.
+    """
+    with closing(Database(settings.database_url)) as database:
+        if database.state() != "current":
+            return 0
+        files = Files(settings.data / "tasks")
+        return len(files.missing(Batches(database).with_files()))
 
 
 def count_lost_files(settings: Settings) -> int:

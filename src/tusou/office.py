@@ -180,11 +180,6 @@ class Office:
             TusouError: NO_LIBRARY.
             ValueError: there is no such pack, the library has it, or pictures have no original.
         """
-        if self.settings.milvus:
-            raise ValueError(
-                "a library in Milvus cannot be moved to another model pack yet; make a library "
-                "with that pack and add its pictures there"
-            )
         row, chosen = self.registry.get(app_id, service), self.shelf.find(pack).id
         note = self.audit.noting("library.move", app_id, service=service, pack=chosen)
         self.moves.start(row.id, chosen, note)

@@ -98,7 +98,7 @@ class Runtime(Office):
                 self.shelf.find(settings.pack)
             self.models = Models(partial(_open, self.shelf, settings))
             undo.callback(self.models.close)
-            indexing = open_indexing(settings, self.database)
+            indexing = open_indexing(settings, self.database, self.shelf)
             fetcher = Fetcher(allowed_networks=settings.fetch_allow, seconds=settings.fetch_seconds)
             undo.callback(fetcher.close)
             self.catalogue = Catalogue(
@@ -109,6 +109,8 @@ class Runtime(Office):
                     blobs=self.blobs,
                     store_originals=settings.store_originals,
                     indexing=indexing,
+                    find_model=self.models.get,
+                    next_pack=self.moves.next_pack,
                 ),
             )
             undo.callback(self.catalogue.close)

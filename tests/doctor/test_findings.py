@@ -21,6 +21,7 @@ from tusou.doctor import Finding, Words, examine, host, stores
 from tusou.doctor.finding import Check
 from tusou.office import Office
 from tusou.settings import Settings
+from tusou.storage.batches import Batches, Wish
 
 
 def _settings(data: Path, **environ: object) -> Settings:
@@ -181,3 +182,27 @@ def test_every_text_is_there_in_both_languages(tmp_path: Path) -> None:
     for text in texts:
         assert text.english.isascii()
         assert re.search("[一-鿿]", text.chinese) or text.chinese == text.english
+
+
+def test_task_files_that_another_server_has_in_a_folder_of_its_own_are_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = _settings(tmp_path)
+    assert list(stores.task_files(settings)) == []  # one server has one folder
+    monkeypatch.setattr(Settings, "is_shared", True)
+    assert _only(stores.task_files, settings).level == "ok"
+    with Office(settings) as office:
+        app, _ = office.apps.create("a", ["similar"])
+        row = office.create_library(app.id, "similar")
+        batches = Batches(office.database)
+        for options in ({"manifest": "", "sent": "abc"}, {"manifest": "http://a", "sent": "def"}):
+            batches.ask(row.id, Wish("import", options=options), 0, 0, 0)
+        export = batches.ask(row.id, Wish("export"), 0, 0, 0)
+        assert batches.begin(export)
+        batches.end(export)
+    found = _only(stores.task_files, settings)
+    assert (found.level, found.found.english.split()[-1]) == ("problem", "2")
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "abc.sent").touch()
+    (tmp_path / "tasks" / f"{export.id}.made.jsonl").touch()
+    assert _only(stores.task_files, settings).level == "ok"

@@ -179,6 +179,44 @@ def test_a_library_is_emptied_and_no_other(milvus_address: str) -> None:
 
 
 @pytest.mark.cluster
+def test_rows_that_are_not_as_they_should_be_are_told(
+    milvus_address: str, milvus_lite_address: str
+) -> None:
+    from tusou.index.milvus import Milvus, OwnClock
+
+    draw = np.random.default_rng(8)
+    dense, sparse = Milvus(milvus_address), Milvus(milvus_lite_address)
+    number, other = next(NUMBERS), next(NUMBERS)
+    vectors = dense.vectors("contract@1", DIMENSION, number, OwnClock())
+    words = sparse.words(VOCABULARY, number, OwnClock())
+    dense.vectors("contract@1", DIMENSION, other, OwnClock()).add(
+        np.array([9015]), _unit(draw)[None], np.zeros((1, 2), np.uint16)
+    )
+    keys = np.arange(9000, 9030)
+    rows, bags = np.stack([_unit(draw) for _ in keys]), [_bag(draw) for _ in keys]
+    bags[3] = Words(np.empty(0, np.uint16), np.empty(0, np.uint32))
+    classes = np.array([_classes(draw) for _ in keys], np.uint16)
+    vectors.add(np.delete(keys, 15), np.delete(rows, 15, 0), np.delete(classes, 15, 0))
+    words.add(keys, bags, classes)
+    assert vectors.differing(keys, rows, classes, (8999, 9029)) == [9015]  # missing
+    assert words.differing(keys, bags, classes, (8999, 9029)) == []
+    some = np.array([9001, 9002])
+    others = np.array([(40, 41)] * 2, np.uint16)
+    vectors.reclass(some, others)
+    words.reclass(some, others)
+    assert vectors.differing(keys[2:3], rows[2:3], classes[2:3], (9001, 9002)) == [9002]
+    assert words.differing(keys, bags, classes, (8999, 9029)) == [9001, 9002]
+    rows[20], bags[20] = _unit(draw), _bag(draw)
+    found = vectors.differing(keys[:25], rows[:25], classes[:25], (8999, 1 << 60))
+    assert found == [9001, 9002, 9015, 9020, *range(9025, 9030)]
+    assert words.differing(keys[19:25], bags[19:25], classes[19:25], (9018, 9025)) == [9020, 9025]
+    nothing = np.empty(0, np.int64), rows[:0], classes[:0]
+    assert vectors.differing(*nothing, (9027, 1 << 60)) == [9028, 9029]
+    dense.close()
+    sparse.close()
+
+
+@pytest.mark.cluster
 def test_an_index_that_does_not_answer_is_told_as_unavailable() -> None:
     pytest.importorskip("pymilvus", reason="scripts/install cluster installs pymilvus")
     from tusou.errors import Problem, TusouError

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,20 +10,15 @@ from sqlalchemy import text
 
 from support.models import make_pack
 from support.outage import outage
-from support.pictures import encoded, picture, scene
+from support.shop import Shop
 from tusou.accounts.apps import App
 from tusou.errors import Problem, TusouError
 from tusou.index.base import VectorIndex
-from tusou.library.library import Library
-from tusou.library.models import Model
-from tusou.library.mover import Mover
 from tusou.runtime import Runtime
 from tusou.services import SERVICES
 from tusou.settings import Settings
 from tusou.storage.blobs import Blobs
-from tusou.storage.items import LibraryRow, count
-from tusou.storage.moves import MoveRow, NextVectors
-from tusou.types import ContSign
+from tusou.storage.items import count
 
 
 @pytest.fixture
@@ -45,76 +40,6 @@ def runtime(data: Path) -> Iterator[Runtime]:
 @pytest.fixture
 def app(runtime: Runtime) -> App:
     return runtime.apps.create("test", SERVICES)[0]
-
-
-@dataclass
-class Shop:
-    """One library of a runtime, and what a test does with it."""
-
-    runtime: Runtime
-    row: LibraryRow
-
-    @property
-    def library(self) -> Library:
-        return self.runtime.catalogue.open(self.row)
-
-    @property
-    def pack(self) -> str:
-        """The library's pack in SQL."""
-        return self.runtime.registry.get(self.row.app_id, self.row.service).pack
-
-    def add(self, *seeds: int) -> list[ContSign]:
-        return [self.library.add(picture(seed), str(seed), (0, 0)) for seed in seeds]
-
-    def best(self, seed: int) -> str | None:
-        """The brief of what is most like a copy, which is not the very same picture."""
-        hits = self.library.search(_copy(seed), None, 0, 1).hits
-        return hits[0].brief if hits else None
-
-    def ask(self, pack: str) -> None:
-        self.runtime.move_library(self.row.app_id, self.row.service, pack)
-
-    def run(self) -> None:
-        runtime = self.runtime
-        Mover(runtime.database, runtime.catalogue, runtime.models, runtime.blobs, rest=0).run()
-
-    def move(
-        self,
-        pack: str,
-        rest: Callable[[float], bool] = lambda _: True,
-        switch: Callable[[], bool] | None = None,
-        model: Model | None = None,
-    ) -> bool:
-        """Move without the mover: with rests and a switch of the test's own."""
-        own = self.runtime.moves
-        return self.library.move(
-            model or self.runtime.models.get(pack),
-            NextVectors(self.runtime.database, self.row.id, pack),
-            rest,
-            switch or (lambda: own.switch(self.row.id, pack)),
-        )
-
-    def vectors(self) -> dict[str, int]:
-        """How many vectors of each pack lie in SQL."""
-        with self.runtime.database.read() as connection:
-            rows = connection.execute(
-                text("SELECT pack, count(*) FROM vectors WHERE library_id = :id GROUP BY pack"),
-                {"id": self.row.id},
-            )
-            return {row[0]: row[1] for row in rows}
-
-    def moves(self) -> list[MoveRow]:
-        return self.runtime.moves.list()
-
-    def reopened(self) -> "Shop":
-        """The same library in a new runtime, as after a crash."""
-        settings = self.runtime.settings
-        self.runtime.close()
-        return Shop(Runtime(settings), self.row)
-
-
-def _copy(seed: int) -> bytes:
-    return encoded(scene(seed), "JPEG", quality=70)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A store that speaks S3, moto's, on a port of this machine."""
 
+import logging
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ def s3() -> Iterator[str]:
     pytest.importorskip("moto", reason="scripts/install cluster installs moto")
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else a line for each request
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -187,7 +187,7 @@ class Apps:
             facts["services"] = ",".join(_ticked(services))
         if not facts:
             raise TusouError(Problem.MISSING_PARAM, "neither name nor services; nothing to change")
-        with self._database.write() as connection:
+        with self._database.write("apps") as connection:  # as `tick` does
             self._change(connection, app_id, facts)
             self._audit.note(connection, "app.edit", app_id, **facts)
 

@@ -84,7 +84,7 @@ class Ledger:
         now = int(self._clock())
         row = {"app_id": app_id, "plan": plan, "balance": 0, "warned": UNWARNED}
         try:
-            with self._database.write() as connection:
+            with self._database.write(f"account {app_id}") as connection:
                 if find(connection, app_id) is not None:
                     raise TusouError(Problem.ITEM_EXISTS, f"application {app_id} has an account")
                 connection.execute(insert(accounts).values(**row, settled=hour_of(now), opened=now))

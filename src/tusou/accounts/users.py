@@ -119,7 +119,7 @@ class Users:
         """
         sealed = passwords.seal(password)
         with self._database.write() as connection:
-            row = _row(connection, name)
+            row = _row(connection, name, lock=True)
             connection.execute(update(users).where(users.c.id == row.id).values(password=sealed))
             connection.execute(delete(sessions).where(sessions.c.user_id == row.id))
             self._audit.note(connection, "user.password", None, user=name)
@@ -157,7 +157,7 @@ class Users:
             ValueError: there is no such user.
         """
         with self._database.write() as connection:
-            row = _row(connection, name)
+            row = _row(connection, name, lock=True)
             for table in (sessions, user_apps):
                 connection.execute(delete(table).where(table.c.user_id == row.id))
             connection.execute(delete(users).where(users.c.id == row.id))
@@ -187,8 +187,10 @@ def _give(connection: Connection, user_id: int, app_id: int) -> None:
     connection.execute(insert(user_apps).values(user_id=user_id, app_id=app_id))
 
 
-def _row(connection: Connection, name: str) -> Row[tuple[object, ...]]:
-    row = connection.execute(select(users).where(users.c.name == name)).one_or_none()
+def _row(connection: Connection, name: str, lock: bool = False) -> Row[tuple[object, ...]]:
+    """A user's row; with `lock` nobody signs in until the transaction ends."""
+    query = select(users).where(users.c.name == name)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         raise ValueError(f"there is no user {name}")
     return row

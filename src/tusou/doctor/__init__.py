@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from tusou.doctor.finding import Finding as Finding
 from tusou.doctor.finding import Words as Words
 from tusou.doctor.host import certificate, clock, disk, memory, ports, processor
-from tusou.doctor.stores import blobs, database, indexes, models, owner
+from tusou.doctor.stores import blobs, database, indexes, models, owner, task_files
 from tusou.settings import Settings
 
 
@@ -20,6 +20,6 @@ def examine(settings: Settings) -> Iterator[Finding]:
     strangers = list(owner(settings))
     yield from strangers
     # Whatever another user's process makes there, the server could not change.
-    for check in () if strangers else (database, blobs, indexes):
+    for check in () if strangers else (database, blobs, indexes, task_files):
         yield from check(settings)
     yield from clock(settings)

@@ -12,6 +12,7 @@ from tusou.checks import (
     check_key_file,
     check_models,
     count_lost_files,
+    count_missing_task_files,
 )
 from tusou.doctor.finding import Finding, Words, message_of
 from tusou.errors import TusouError
@@ -216,3 +217,27 @@ def indexes(settings: Settings) -> Iterator[Finding]:
         yield Finding(subject, "problem", Words(str(error), str(error)), cure)
         return
     yield Finding(subject, "ok", Words("answers", "可正常访问"))
+
+
+def task_files(settings: Settings) -> Iterator[Finding]:
+    """Whether servers that share a database see each other's task files; one server does."""
+    if not settings.is_shared:
+        return
+    subject, folder = Words("task files", "任务文件"), settings.data / "tasks"
+    try:
+        missing = count_missing_task_files(settings)
+    except (RuntimeError, ValueError, TusouError):
+        return  # of the database, which has a check of its own
+    if missing:
+        yield Finding(
+            subject,
+            "problem",
+            Words(f"{folder} lacks those of {missing}", f"{folder} 中缺少 {missing} 个任务的文件"),
+            Words(
+                "mount one folder there for all servers: any of them may do a task that another "
+                "was sent",
+                "请让所有进程在此挂载同一个目录：任务可能由接收文件以外的进程执行",
+            ),
+        )
+    else:
+        yield Finding(subject, "ok", Words("all there", "齐全"))

@@ -10,6 +10,8 @@ from tusou.types import Classes, ClassFilter, Keys, Vector, Vectors, Words
 
 Weights = NDArray[np.float32]
 """[N] weights or scores, 0 or more."""
+Range = tuple[int, int]
+"""Keys greater than the first, up to the second."""
 
 
 class VectorIndex(Protocol):
@@ -61,6 +63,14 @@ class SharedVectorIndex(VectorIndex, Protocol):
 
     def clear(self) -> None:
         """Take all rows out."""
+        ...
+
+    def differing(self, keys: Keys, vectors: Vectors, classes: Classes, within: Range) -> list[int]:
+        """All keys within a range under which it has not these rows, but others, none, or too many.
+
+        It sees all that was written before. Of more than some thousand rows in the range it may
+        look at a part only: then it finds more keys than were given.
+        """
         ...
 
 
@@ -115,4 +125,10 @@ class SharedWordIndex(WordIndex, Protocol):
 
     def clear(self) -> None:
         """Take all pictures out."""
+        ...
+
+    def differing(
+        self, keys: Keys, words: Sequence[Words], classes: Classes, within: Range
+    ) -> list[int]:
+        """Keys whose pictures are not these; see `SharedVectorIndex.differing`."""
         ...

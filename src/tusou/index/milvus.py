@@ -6,7 +6,7 @@ consistency by Milvus's own word would make every search wait for its next tick,
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from grpc import RpcError
 from pymilvus import DataType, MilvusClient, MilvusException
 
 from tusou.errors import Problem, TusouError
-from tusou.index.base import Weights
+from tusou.index.base import Range, Weights
 from tusou.types import Classes, ClassFilter, ClassTerm, Keys, Vector, Vectors, Words
 
 MOST_RESULTS = 16_384
@@ -24,6 +24,13 @@ _SECONDS = 5.0
 _PORTION = 1000  # rows of one message: a megabyte and a half of 384 floats
 _GROUPS = 512  # of each segment
 _PROBES = 256  # of them that a search looks into, at first (docs/scaling.md)
+_FIELDS = ["id", "library", "class1", "class2", "vector"]
+_COMPARED = 4000  # rows that are read at a time to compare them: 8 megabytes of 512 floats
+_ROUNDING = 1e-3  # of a float16, or less: no two pictures are as near in all dimensions
+
+
+Same = Callable[[Any, Any], bool]
+"""Whether two vectors, as they are given to Milvus and as they come back, are the same."""
 
 
 class Clock(Protocol):
@@ -134,33 +141,36 @@ class Milvus:
 
     def rows(self, name: str, keys: Sequence[int], since: int) -> list[dict[str, Any]]:
         """Whole rows of those keys that are there."""
-        with translated():
-            found: list[dict[str, Any]] = self._client.query(
-                name,
-                ids=list(keys),
-                output_fields=["id", "library", "class1", "class2", "vector"],
-                consistency_level="Customized",
-                guarantee_timestamp=max(since, 1),
-                timeout=_SECONDS,
-            )
-            return found
+        return self._query(name, _FIELDS, since, ids=list(keys))
+
+    def between(self, name: str, library: int, within: Range) -> list[dict[str, Any]]:
+        """Up to `_COMPARED` whole rows of a library in a range of keys, as they are now."""
+        after, until = within
+        condition = f"library == {library} and id > {after} and id <= {until}"
+        return self._query(name, _FIELDS, self._time(), filter=condition, limit=_COMPARED)
 
     def count(self, name: str, library: int, since: int) -> int:
         """How many rows a library has."""
-        with translated():
-            (row,) = self._client.query(
-                name,
-                filter=f"library == {library}",
-                output_fields=["count(*)"],
-                consistency_level="Customized",
-                guarantee_timestamp=max(since, 1),
-                timeout=_SECONDS,
-            )
-            return int(row["count(*)"])
+        (row,) = self._query(name, ["count(*)"], since, filter=f"library == {library}")
+        return int(row["count(*)"])
 
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
+
+    def _query(
+        self, name: str, fields: list[str], since: int, **which: object
+    ) -> list[dict[str, Any]]:
+        with translated():
+            found: list[dict[str, Any]] = self._client.query(
+                name,
+                output_fields=fields,
+                consistency_level="Customized",
+                guarantee_timestamp=max(since, 1),
+                timeout=_SECONDS,
+                **which,
+            )
+            return found
 
     def _time(self) -> int:
         """A time by Milvus's clock, after all that was written before; Milvus Lite needs none.
@@ -225,21 +235,37 @@ class _MilvusIndex:
         """Nothing runs here."""
 
     def _add(self, keys: Keys, vectors: Sequence[object], classes: Classes) -> None:
+        self._replace(self._rows(keys, vectors, classes))
+
+    def _rows(
+        self, keys: Keys, vectors: Sequence[object], classes: Classes
+    ) -> list[dict[str, Any]]:
         if classes.shape != (len(keys), 2):
             raise ValueError(f"{len(keys)} rows of two classes, not {classes.shape}")
         columns = zip(keys.tolist(), vectors, classes.tolist(), strict=True)
-        self._replace(
-            [
-                {
-                    "id": key,
-                    "library": self._library,
-                    "class1": first,
-                    "class2": second,
-                    "vector": vector,
-                }
-                for key, vector, (first, second) in columns
-            ]
-        )
+        return [
+            {
+                "id": key,
+                "library": self._library,
+                "class1": first,
+                "class2": second,
+                "vector": vector,
+            }
+            for key, vector, (first, second) in columns
+        ]
+
+    def _differing(self, rows: Sequence[dict[str, Any]], within: Range, same: Same) -> list[int]:
+        wanted = {row["id"]: row for row in rows}
+        found = self._milvus.between(self._name, self._library, within)
+        there = {row["id"]: row for row in found}
+        return [
+            key
+            for key in sorted(wanted.keys() | there.keys())
+            if key not in wanted
+            or key not in there
+            or any(wanted[key][name] != there[key][name] for name in ("class1", "class2"))
+            or not same(wanted[key]["vector"], there[key]["vector"])
+        ]
 
     def _replace(self, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:
@@ -269,9 +295,12 @@ class MilvusVectors(_MilvusIndex):
 
     def add(self, keys: Keys, vectors: Vectors, classes: Classes) -> None:
         """Add rows; see `VectorIndex.add`."""
-        if vectors.shape != (len(keys), self._dimension):
-            raise ValueError(f"{len(keys)} vectors of {self._dimension}, not {vectors.shape}")
-        self._add(keys, list(vectors.astype(np.float32)), classes)
+        self._add(keys, self._dense(keys, vectors), classes)
+
+    def differing(self, keys: Keys, vectors: Vectors, classes: Classes, within: Range) -> list[int]:
+        """Keys whose rows are not these; see `SharedVectorIndex.differing`."""
+        rows = self._rows(keys, self._dense(keys, vectors), classes)
+        return self._differing(rows, within, _same_dense)
 
     def search(
         self, vector: Vector, limit: int, classes: ClassFilter | None = None
@@ -286,6 +315,11 @@ class MilvusVectors(_MilvusIndex):
             found = self._find(query, limit, classes, nprobe=_GROUPS)
         keys, scores = _columns(found)
         return keys, np.clip(scores, -1.0, 1.0)
+
+    def _dense(self, keys: Keys, vectors: Vectors) -> list[Vector]:
+        if vectors.shape != (len(keys), self._dimension):
+            raise ValueError(f"{len(keys)} vectors of {self._dimension}, not {vectors.shape}")
+        return list(vectors.astype(np.float32))
 
 
 class MilvusWords(_MilvusIndex):
@@ -304,9 +338,14 @@ class MilvusWords(_MilvusIndex):
 
     def add(self, keys: Keys, words: Sequence[Words], classes: Classes) -> None:
         """Add pictures; see `WordIndex.add`."""
-        if len(words) != len(keys):
-            raise ValueError(f"words of {len(keys)} pictures, not of {len(words)}")
-        self._add(keys, [self._sparse(bag) for bag in words], classes)
+        self._add(keys, self._bags(keys, words), classes)
+
+    def differing(
+        self, keys: Keys, words: Sequence[Words], classes: Classes, within: Range
+    ) -> list[int]:
+        """Keys whose pictures are not these; see `SharedWordIndex.differing`."""
+        rows = self._rows(keys, self._bags(keys, words), classes)
+        return self._differing(rows, within, _same_sparse)
 
     def search(
         self, words: Words, limit: int, classes: ClassFilter | None = None
@@ -317,6 +356,11 @@ class MilvusWords(_MilvusIndex):
             return _columns([])
         found = self._find(query, limit, classes, drop_ratio_search=0.0)
         return _columns([(key, score) for key, score in found if score > 0])
+
+    def _bags(self, keys: Keys, words: Sequence[Words]) -> list[dict[int, float]]:
+        if len(words) != len(keys):
+            raise ValueError(f"words of {len(keys)} pictures, not of {len(words)}")
+        return [self._sparse(bag) for bag in words]
 
     def _sparse(self, words: Words) -> dict[int, float]:
         """The picture's weights.
@@ -338,6 +382,16 @@ def weigh(words: Words) -> dict[int, float]:
     found, counts = np.unique(words.numbers, return_counts=True)
     weights = np.sqrt(counts / len(words.numbers))
     return dict(zip(found.tolist(), weights.tolist(), strict=True))
+
+
+def _same_dense(one: Vector, other: Sequence[float]) -> bool:
+    return len(one) == len(other) and bool(np.allclose(one, other, rtol=0, atol=_ROUNDING))
+
+
+def _same_sparse(one: Mapping[int, float], other: Mapping[int, float]) -> bool:
+    return one.keys() == other.keys() and all(
+        abs(weight - other[number]) <= _ROUNDING for number, weight in one.items()
+    )
 
 
 @contextmanager

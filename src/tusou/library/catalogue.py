@@ -4,7 +4,7 @@ import logging
 import threading
 
 from tusou.errors import TusouError
-from tusou.library.library import Library, Tools
+from tusou.library.library import Indexing, Library, Tools
 from tusou.library.models import Models
 from tusou.library.pictures import Pictures
 from tusou.services import SERVICES
@@ -76,6 +76,11 @@ class Catalogue:
     def _is_outdated(self, library: Library, row: LibraryRow) -> bool:
         """Whether another server has moved the library to another pack."""
         return self._tools.indexing.shared and library.pack != row.pack
+
+    @property
+    def indexing(self) -> Indexing:
+        """Where the indexes are."""
+        return self._tools.indexing
 
     def pictures(self, app_id: int, service: str) -> Pictures:
         """The application's pictures for a service, to look at; needs no index and no model.

@@ -15,12 +15,13 @@ from tusou.library.indexes import Indexes
 from tusou.library.models import Model, View
 from tusou.library.moving import Move
 from tusou.library.pipelines import Ranked
+from tusou.library.shared import Tell
 from tusou.library.sieve import Sieve
 from tusou.services import Service
 from tusou.stages import timed
 from tusou.storage.blobs import THUMBNAIL, Blobs, new_name
 from tusou.storage.database import PatientLock
-from tusou.storage.items import Items, Mark, NewItem
+from tusou.storage.items import Items, Mark, Moved, NewItem
 from tusou.storage.moves import NextVectors
 from tusou.types import (
     ClassFilter,
@@ -53,6 +54,18 @@ class Indexing(Protocol):
         """The indexes of a library by a model pack, to be loaded."""
         ...
 
+    def mend(self, items: Items, model: Model, by_words: bool, after: int, tell: Tell) -> bool:
+        """Mend what outlives this process and differs from SQL, from a picture's number on.
+
+        Returns:
+            Whether it is done; False: `tell` broke it off.
+        """
+        ...
+
+    def drop(self, library_id: int, pack: str, dimension: int) -> None:
+        """Forget a library's vectors by a pack that nobody searches any more."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
@@ -62,6 +75,10 @@ class Tools:
     blobs: Blobs
     store_originals: bool
     indexing: Indexing
+    find_model: Callable[[str], Model]
+    """Opens a pack by its id; raises as `Models.get` does."""
+    next_pack: Callable[[int], str | None]
+    """The pack to which a library is being moved, by whatever server."""
 
 
 class Library:
@@ -103,9 +120,9 @@ class Library:
         """
         picture = self._take(source)
         self._items.require_absent(picture.sign)
-        view, move = self._view, self._move
+        view = self._view
         features = view.pipeline.features(picture)
-        seen = {view.model.pack: features.vector} | (move.see(picture) if move else {})
+        seen = {view.model.pack: features.vector} | self._see_ahead(picture)
         blob = self._keep(picture)
         try:
             self._insert(
@@ -317,16 +334,23 @@ class Library:
         move = Move(model, self.service, self._items, next_vectors, self._tools.blobs)
         self._move = move  # from here on new pictures get vectors of both packs
         try:
-            return move.catch_up(rest) and self._exchange(move, switch)
+            exchange = self._change_over if self._tools.indexing.shared else self._exchange
+            return move.catch_up(rest) and exchange(move, rest, switch)
         finally:
             if not move.in_doubt:
                 self._move = None
 
-    def rebuild(self) -> None:
+    def rebuild(self, after: int = 0, tell: Tell = lambda *_: True) -> bool:
         """Make the index anew from SQL while searches and changes go on.
 
         Nothing changes where the library moves to another pack meanwhile: that makes a new one too.
+        One that servers share is compared with SQL and mended, from the number `after` on.
+
+        Returns:
+            Whether it is done; False: `tell` broke it off, and it can go on where that was.
         """
+        if self._tools.indexing.shared:
+            return self._mend(self._view.model, after, tell)
         with self._changes:
             stale, changed = self._view, set[int]()
             self._rebuilding = changed
@@ -339,6 +363,7 @@ class Library:
         finally:
             self._rebuilding = None
         fresh.indexes.close()
+        return True
 
     def catch_up(self, older: float) -> None:
         """Bring the index after changes that other servers left undone for `older` seconds."""
@@ -348,7 +373,32 @@ class Library:
         """Stop the index's background work."""
         self._view.indexes.close()
 
-    def _exchange(self, move: Move, switch: Callable[[], bool]) -> bool:
+    def _change_over(
+        self, move: Move, rest: Callable[[float], bool], switch: Callable[[], bool]
+    ) -> bool:
+        """Fill the index of the new pack beside that of the old one, and let SQL decide.
+
+        Changes by all servers go to both by now; a picture that another added by the old pack alone
+        lets the switch fail, and the next try has it.
+        """
+        model = move.model
+        if not self._mend(model, 0, lambda _last, _count, seconds: rest(seconds)):
+            return False
+        late = move.embed_last()
+        if late is None:
+            return False
+        fresh = self._load(model)
+        fresh.indexes.renew(self._items, model.pack, late)
+        if not move.settle(switch):
+            return False
+        self._view = fresh
+        return True
+
+    def _mend(self, model: Model, after: int, tell: Tell) -> bool:
+        by_words = model.pipelines[self.service.pipeline].by_words
+        return self._tools.indexing.mend(self._items, model, by_words, after, tell)
+
+    def _exchange(self, move: Move, _: Callable[[float], bool], switch: Callable[[], bool]) -> bool:
         with ExitStack() as undo:
             vectors = move.build()
             undo.callback(vectors.close)
@@ -384,8 +434,29 @@ class Library:
         with self._changes:
             vectors = self._wanted(item.vectors, picture)
             features = replace(features, vector=vectors[self.pack])
-            key = self._items.insert(replace(item, vectors=vectors))
+            try:
+                key = self._items.insert(replace(item, vectors=vectors))
+            except Moved as moved:  # by another server, since it was seen
+                self._view = self._load(self._tools.find_model(moved.pack))
+                vectors = self._wanted(vectors, picture)
+                key = self._items.insert(replace(item, vectors=vectors))
             self._follow([key], lambda indexes: indexes.add(key, features, item.classes))
+
+    def _see_ahead(self, picture: Picture) -> dict[str, Vector]:
+        """The vector by the pack to which the library is being moved; see `Move.see`."""
+        move = self._move
+        if move is not None:
+            return move.see(picture)
+        if not self._tools.indexing.shared:
+            return {}
+        pack = self._tools.next_pack(self._items.library_id)
+        if pack in (None, self.pack):
+            return {}
+        try:
+            pipeline = self._tools.find_model(pack).pipelines[self.service.pipeline]
+            return {pack: pipeline.embed(picture)}
+        except TusouError:  # the server that moves it catches up with the picture
+            return {}
 
     def _may_be_there(self, sign: ContSign) -> bool:
         """Whether a row may refer to the file; if it does not, the file is swept up later."""
@@ -398,6 +469,8 @@ class Library:
         """Vectors by the packs that count now; while it was seen, the library may have moved."""
         move = self._move
         packs = {self.pack} | ({move.model.pack} if move else set())
+        if self._tools.indexing.shared:
+            packs |= seen.keys()  # other servers move it, too
         vectors = {pack: vector for pack, vector in seen.items() if pack in packs}
         if self.pack not in vectors:
             vectors[self.pack] = self._view.pipeline.embed(picture)

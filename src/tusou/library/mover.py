@@ -24,6 +24,8 @@ class Mover:
 
     Args:
         rest: Seconds of rest for each second of work, so that requests keep the cores.
+        grace: Seconds after a move until an index that servers share forgets the old vectors:
+            other servers may be in a search of them.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Mover:
         models: Models,
         blobs: Blobs,
         rest: float = 1.0,
+        grace: float = 10.0,
     ) -> None:
         self._database = database
         self._registry = Registry(database)
@@ -41,6 +44,7 @@ class Mover:
         self._models = models
         self._blobs = blobs
         self._rest = rest
+        self._grace = grace
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -80,6 +84,11 @@ class Mover:
             items, service = Items(self._database, row.id), SERVICES[row.service]
             if not Move(model, service, items, next_vectors, self._blobs).catch_up(rest):
                 return
+            by_words = model.pipelines[service.pipeline].by_words
+            if not self._catalogue.indexing.mend(
+                items, model, by_words, 0, lambda _last, _count, seconds: rest(seconds)
+            ):
+                return
             switch()
             library = self._catalogue.open(row)
         # Vectors may lack where the pack is the library's own, too, after a crash in between.
@@ -94,6 +103,12 @@ class Mover:
             raise RuntimeError(error.detail) from error
 
     def _tidy(self, move: MoveRow) -> None:
+        others = self._moves.others(move.library_id, move.pack)
+        indexing = self._catalogue.indexing
+        if indexing.shared and others and self._stopping.wait(self._grace):
+            return
+        for pack, dimension in others.items():
+            indexing.drop(move.library_id, pack, dimension)
         while not self._moves.tidy(move.library_id, move.pack, _TIDY_ROWS):
             if self._stopping.is_set():
                 return

@@ -103,15 +103,26 @@ class Move:
         Raises:
             RuntimeError, TusouError: as `catch_up`.
         """
-        missing = self._next.missing(0, _BATCH + 1)
-        if len(missing) > _BATCH:
+        late = self.embed_last()
+        if late is None:
             return False
-        self._embed(missing)
-        changed = list({*(self._changed or ()), *(original.key for original in missing)})
+        changed = list({*(self._changed or ()), *late})
         vectors.remove(np.array(changed, np.int64))
         for keys, rows, classes in self._next.rows(changed):
             vectors.add(keys, rows, classes)
         return True
+
+    def embed_last(self) -> list[int] | None:
+        """Embed the few pictures that have no vector yet; their numbers, or None: they are many.
+
+        Raises:
+            RuntimeError, TusouError: as `catch_up`.
+        """
+        missing = self._next.missing(0, _BATCH + 1)
+        if len(missing) > _BATCH:
+            return None
+        self._embed(missing)
+        return [original.key for original in missing]
 
     def settle(self, switch: Callable[[], bool]) -> bool:
         """Switch to the pack in SQL; an error leaves it in doubt whether that was done."""

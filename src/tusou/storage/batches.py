@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 
 from tusou.errors import Problem, TusouError
 from tusou.storage.conditions import from_json, to_json
 from tusou.storage.database import Also, Database
+from tusou.storage.items import require_library
 from tusou.storage.tables import (
     batches,
     capacity_requests,
@@ -103,8 +104,14 @@ class Batches:
         total: int,
         grace: int,
         also: Also = lambda _: None,
+        most: int | None = None,
     ) -> Batch:
-        """Ask for work that begins after `grace` seconds."""
+        """Ask for work that begins after `grace` seconds.
+
+        Raises:
+            TusouError: BATCH_LIMIT, `most` such tasks of the library are not over; NO_LIBRARY, it
+                was released.
+        """
         now = int(self._clock())
         values = {
             "library_id": library_id,
@@ -123,7 +130,13 @@ class Batches:
             "asked": now,
             "webhook": wish.webhook,
         }
-        with self._database.write() as connection:
+        with self._database.write(f"batches {library_id}") as connection:
+            require_library(connection, library_id)
+            mine = batches.c.library_id == library_id, batches.c.state.in_(_OPEN)
+            kind = CHANGES if wish.act in CHANGES else JOBS
+            others = select(func.count()).select_from(batches).where(*mine, batches.c.act.in_(kind))
+            if most is not None and (connection.scalar(others) or 0) >= most:
+                raise TusouError(Problem.BATCH_LIMIT, f"{most} tasks of the library are not over")
             row = connection.execute(insert(batches).values(**values).returning(batches)).one()
             old = row.id - _KEPT
             connection.execute(
@@ -168,6 +181,12 @@ class Batches:
         )
         if library_id is not None:
             query = query.where(batches.c.library_id == library_id)
+        with self._database.read() as connection:
+            return [_batch(row) for row in connection.execute(query)]
+
+    def with_files(self) -> Sequence[Batch]:
+        """The imports and exports of all libraries that are not forgotten."""
+        query = select(batches).where(batches.c.act.in_(["import", "export"]))
         with self._database.read() as connection:
             return [_batch(row) for row in connection.execute(query)]
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from tusou.errors import Problem, TusouError
 from tusou.storage.database import Also, Database
@@ -108,14 +109,14 @@ class CapacityRequests:
 def _give(
     connection: Connection, app_id: int, service: str, pictures: int, pack: str, now: int
 ) -> None:
-    grown = connection.execute(
-        update(libraries)
-        .where(libraries.c.app_id == app_id, libraries.c.service == service)
-        .values(capacity=libraries.c.capacity + pictures)
+    """Make a library, or let the one that is there grow, which may just have been made."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    made = dialect.insert(libraries).values(
+        app_id=app_id, service=service, pack=pack, capacity=pictures, size=0, created=now
     )
-    if not grown.rowcount:
-        connection.execute(
-            insert(libraries).values(
-                app_id=app_id, service=service, pack=pack, capacity=pictures, size=0, created=now
-            )
+    connection.execute(
+        made.on_conflict_do_update(
+            index_elements=[libraries.c.app_id, libraries.c.service],
+            set_={"capacity": libraries.c.capacity + pictures},
         )
+    )

@@ -5,13 +5,14 @@ What is said of a picture goes when the picture goes.
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from tusou.storage.database import Also, Database
-from tusou.storage.items import stored_vector, stored_words
+from tusou.storage.items import require_library, stored_vector, stored_words
 from tusou.storage.tables import (
     different_pairs,
     items,
@@ -117,8 +118,13 @@ class Scans:
             return connection.scalar(select(func.count()).select_from(items).where(mine)) or 0
 
     def ask(self, library_id: int, also: Also = lambda _: None) -> Scan:
-        """Have the pictures compared that were not yet; one that is open already goes on."""
-        with self._database.write() as connection:
+        """Have the pictures compared that were not yet; one that is open already goes on.
+
+        Raises:
+            TusouError: NO_LIBRARY, it was released.
+        """
+        with self._database.write(f"scan {library_id}") as connection:
+            require_library(connection, library_id)
             row = connection.execute(_scan_of(library_id).with_for_update()).one_or_none()
             if row is not None and _scan(row).is_open:
                 return _scan(row)
@@ -229,7 +235,7 @@ class Pairs:
         Pairs of pictures that are gone by now are passed over.
         """
         keys = {key for both in pairs for key in both}
-        with self._database.write() as connection:
+        with self._alone() as connection:
             there = _lock(connection, keys)
             known = {
                 (row.first, row.second)
@@ -293,7 +299,7 @@ class Pairs:
 
     def keep(self, key: int, others: Sequence[int], also: Also = lambda _: None) -> None:
         """Prefer a picture to others, whatever was preferred before."""
-        with self._database.write() as connection:
+        with self._alone() as connection:
             connection.execute(
                 delete(kept_pictures).where(kept_pictures.c.item_id.in_([key, *others]))
             )
@@ -307,7 +313,7 @@ class Pairs:
     def part(self, pairs: Iterable[Pair], also: Also = lambda _: None) -> None:
         """Say of pairs that they are different; they are never grouped again."""
         wanted = set(pairs)
-        with self._database.write() as connection:
+        with self._alone() as connection:
             there = _lock(connection, {key for both in wanted for key in both})
             known = connection.execute(
                 select(different_pairs.c.first, different_pairs.c.second).where(
@@ -335,6 +341,10 @@ class Pairs:
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
         return () if row is None else tuple(row)
+
+    def _alone(self) -> AbstractContextManager[Connection]:
+        """A transaction beside which no other looks for pairs or decisions to write what lacks."""
+        return self._database.write(f"pairs {self._library_id}")
 
     def _revise(self, connection: Connection) -> None:
         connection.execute(

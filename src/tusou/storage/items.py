@@ -34,11 +34,14 @@ _GROW = (
     update(libraries)
     .where(libraries.c.id == bindparam("library_id"), libraries.c.size < libraries.c.capacity)
     .values(size=libraries.c.size + 1)
+    .returning(libraries.c.pack)
 )
 _INSERT = insert(items).returning(items.c.id)
 
 VectorRows = tuple[Keys, Vectors, Classes]
 """Pictures' numbers [N], vectors [N × D] and classes [N × 2]."""
+WordRows = tuple[Keys, list[Words], Classes]
+"""Likewise with words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,15 @@ class Removed(NamedTuple):
 
     id: int
     blob: str
+
+
+class Moved(Exception):
+    """The library is seen by another model pack than that of the vectors that were given."""
+
+    def __init__(self, pack: str) -> None:
+        super().__init__(pack)
+        self.pack = pack
+        """Its id."""
 
 
 class Registry:
@@ -205,13 +217,16 @@ class Items:
 
         Raises:
             TusouError: ITEM_EXISTS or LIBRARY_FULL.
+            Moved: another server has moved the library, and by its pack there is no vector.
         """
         now = int(time.time())
         try:
             with self._database.write() as connection:
-                grown = connection.execute(_GROW, {"library_id": self._library_id})
-                if not grown.rowcount:
+                pack = connection.scalar(_GROW, {"library_id": self._library_id})
+                if pack is None:
                     raise TusouError(Problem.LIBRARY_FULL, "raise its capacity to add more")
+                if pack not in item.vectors:
+                    raise Moved(pack)
                 key: int = connection.scalars(
                     _INSERT,
                     {
@@ -344,6 +359,16 @@ class Items:
             self._mark(connection, self._library_id, list(found))
         return found
 
+    def numbers(self, after: int, limit: int) -> list[int]:
+        """The numbers of up to `limit` pictures behind `after`, in their order."""
+        mine = items.c.library_id == self._library_id, items.c.id > after
+        with self._database.read() as connection:
+            return list(
+                connection.scalars(
+                    select(items.c.id).where(*mine).order_by(items.c.id).limit(limit)
+                )
+            )
+
     def found(self, keys: Sequence[int]) -> dict[int, Found]:
         """Signs and briefs by number; pictures deleted meanwhile are left out."""
         with self._database.read() as connection:
@@ -384,9 +409,7 @@ class Items:
         for rows in self._database.stream(query, _SCAN_ROWS):
             yield vector_rows(rows)
 
-    def scan_words(
-        self, keys: Sequence[int] | None = None
-    ) -> Iterator[tuple[Keys, list[Words], Classes]]:
+    def scan_words(self, keys: Sequence[int] | None = None) -> Iterator[WordRows]:
         """Numbers, words and classes; see `scan`."""
         query = (
             select(words.c.item_id, words.c.words, items.c.class1, items.c.class2)
@@ -510,6 +533,18 @@ def count(database: Database, library_id: int) -> int:
             )
             or 0
         )
+
+
+def require_library(connection: Connection, library_id: int) -> None:
+    """Keep a library from being released until the transaction ends.
+
+    Raises:
+        TusouError: NO_LIBRARY, it was.
+    """
+    row = select(libraries.c.id).where(libraries.c.id == library_id)
+    # As a foreign key holds it: adds, which change the row, need not wait.
+    if connection.scalar(row.with_for_update(read=True, key_share=True)) is None:
+        raise TusouError(Problem.NO_LIBRARY, "the library has just been released")
 
 
 def already_there(sign: ContSign) -> TusouError:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from tusou.storage.database import Database
-from tusou.storage.items import VectorRows, vector_bytes, vector_rows
+from tusou.storage.items import VectorRows, require_library, vector_bytes, vector_rows
 from tusou.storage.tables import items, libraries, moves, vectors
 from tusou.types import ContSign, Vector
 
@@ -59,8 +59,10 @@ class Moves:
         Raises:
             ValueError: the library has this pack and is not being moved; or some of its pictures
                 were stored without their originals.
+            TusouError: NO_LIBRARY, it was released.
         """
         with self._database.write("moves") as connection:
+            require_library(connection, library_id)
             own = connection.scalar(select(libraries.c.pack).where(libraries.c.id == library_id))
             known = connection.execute(delete(moves).where(moves.c.library_id == library_id))
             if own == pack and not known.rowcount:
@@ -99,13 +101,38 @@ class Moves:
             )
 
     def switch(self, library_id: int, pack: str) -> bool:
-        """Make the pack the library's own; False where the move was called off meanwhile."""
+        """Make the pack the library's own.
+
+        False where the move was called off meanwhile, or another server has added a picture that
+        has no vector of the pack.
+        """
         with self._database.write("moves") as connection:
-            wanted = select(moves.c.pack).where(_is(library_id, pack)).exists()
-            switched = connection.execute(
-                update(libraries).where(libraries.c.id == library_id, wanted).values(pack=pack)
+            # Held first: whoever adds a picture holds it, too, and sees the new pack after this.
+            own = select(libraries.c.pack).where(libraries.c.id == library_id)
+            connection.execute(own.with_for_update())
+            if connection.scalar(select(moves.c.pack).where(_is(library_id, pack))) is None:
+                return False
+            if connection.execute(_missing(library_id, pack).limit(1)).first() is not None:
+                return False
+            connection.execute(
+                update(libraries).where(libraries.c.id == library_id).values(pack=pack)
             )
-            return bool(switched.rowcount)
+            return True
+
+    def next_pack(self, library_id: int) -> str | None:
+        """The pack to which a library is being moved; None: it is in no move."""
+        with self._database.read() as connection:
+            return connection.scalar(select(moves.c.pack).where(moves.c.library_id == library_id))
+
+    def others(self, library_id: int, pack: str) -> dict[str, int]:
+        """The packs of which the library has vectors, but for one, and their dimensions."""
+        query = (
+            select(vectors.c.pack, func.max(func.length(vectors.c.vector)))
+            .where(vectors.c.library_id == library_id, vectors.c.pack != pack)
+            .group_by(vectors.c.pack)
+        )
+        with self._database.read() as connection:
+            return {name: length // 2 for name, length in connection.execute(query)}
 
     def tidy(self, library_id: int, pack: str, most: int) -> bool:
         """Delete up to `most` vectors of other packs; the move is over when none is left.
@@ -141,19 +168,9 @@ class NextVectors:
 
     def missing(self, after: int, limit: int) -> list[Original]:
         """Up to `limit` pictures that have no vector of the pack, by number, behind `after`."""
-        query = (
-            select(items.c.id, items.c.sign, items.c.blob)
-            .outerjoin(vectors, and_(vectors.c.item_id == items.c.id, vectors.c.pack == self._pack))
-            .where(
-                items.c.library_id == self._library_id,
-                items.c.id > after,
-                vectors.c.item_id.is_(None),
-            )
-            .order_by(items.c.id)
-            .limit(limit)
-        )
+        query = _missing(self._library_id, self._pack).where(items.c.id > after)
         with self._database.read() as connection:
-            rows = connection.execute(query)
+            rows = connection.execute(query.order_by(items.c.id).limit(limit))
             return [Original(row.id, ContSign.from_int(row.sign), row.blob) for row in rows]
 
     def store(self, found: Mapping[int, Vector]) -> None:
@@ -194,6 +211,15 @@ class NextVectors:
                 ).all()
             if found:
                 yield vector_rows(found)
+
+
+def _missing(library_id: int, pack: str):  # type: ignore[no-untyped-def]  # as below
+    """The pictures that have no vector of a pack."""
+    return (
+        select(items.c.id, items.c.sign, items.c.blob)
+        .outerjoin(vectors, and_(vectors.c.item_id == items.c.id, vectors.c.pack == pack))
+        .where(items.c.library_id == library_id, vectors.c.item_id.is_(None))
+    )
 
 
 def _require_originals(connection: Connection, library_id: int) -> None:

@@ -14,8 +14,19 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from tusou.storage.database import Database
 from tusou.storage.items import stored_vector, stored_words
-from tusou.storage.tables import index_times, items, stale_items, vectors, words
+from tusou.storage.tables import (
+    index_times,
+    items,
+    libraries,
+    moves,
+    stale_items,
+    vectors,
+    words,
+)
 from tusou.types import Vector, Words
+
+_MARKS = 300
+"""Rows of one statement: three numbers each; SQLite takes 32,766, older ones 999."""
 
 
 class Entry(NamedTuple):
@@ -28,8 +39,9 @@ class Entry(NamedTuple):
     words: Words | None
 
 
-Apply = Callable[[Sequence[int], Sequence[Entry]], None]
-"""Brings the index to this: all the pictures meant, and the entries of those that are there."""
+Apply = Callable[[Sequence[int], Sequence[Entry], Sequence[str]], None]
+"""Brings the index to this: all the pictures meant, the entries of those that are there, and the
+packs by which it is searched or is going to be."""
 
 
 class Stale:
@@ -50,10 +62,29 @@ class Stale:
             ).all()
             if not marked:
                 return  # another was faster, and saw what was written here
-            apply(marked, _entries(connection, marked))
-            for clock in clocks:
-                clock.write(connection)
-            connection.execute(delete(stale_items).where(stale_items.c.item_id.in_(marked)))
+            self._apply(connection, marked, apply, clocks)
+
+    def mend(self, keys: Sequence[int], apply: Apply, clocks: Sequence["SharedClock"]) -> None:
+        """Bring the index after pictures that nobody has marked, though it has them otherwise.
+
+        Those that are marked are left to whoever is to settle them: that may be more to do.
+        """
+        dialect = sqlite if self._database.engine.dialect.name == "sqlite" else postgresql
+        with self._database.write() as connection:
+            rows = _mark_rows(self._library_id, keys)
+            # Whoever changes one of them waits for its mark, which is gone when this has ended.
+            marked = [
+                key
+                for some in rows
+                for key in connection.scalars(
+                    dialect.insert(stale_items)
+                    .values(some)
+                    .on_conflict_do_nothing()
+                    .returning(stale_items.c.item_id)
+                )
+            ]
+            if marked:
+                self._apply(connection, marked, apply, clocks)
 
     def begin(self, clear: Callable[[], None], clocks: Sequence["SharedClock"]) -> None:
         """Mark every picture of a library that no shared index follows yet; once.
@@ -90,6 +121,25 @@ class Stale:
         with self._database.read() as connection:
             return list(connection.scalars(query))
 
+    def _apply(
+        self,
+        connection: Connection,
+        marked: Sequence[int],
+        apply: Apply,
+        clocks: Sequence["SharedClock"],
+    ) -> None:
+        entries = _entries(connection, self._library_id, marked)
+        apply(marked, entries, self._packs(connection))
+        for clock in clocks:
+            clock.write(connection)
+        connection.execute(delete(stale_items).where(stale_items.c.item_id.in_(marked)))
+
+    def _packs(self, connection: Connection) -> Sequence[str]:
+        """The library's own, and the one to which it is being moved."""
+        own = select(libraries.c.pack).where(libraries.c.id == self._library_id)
+        next_ = select(moves.c.pack).where(moves.c.library_id == self._library_id)
+        return connection.scalars(own.union(next_)).all()
+
 
 class SharedClock:
     """The time of the last write to a library in one engine, as all servers know it."""
@@ -125,14 +175,20 @@ class SharedClock:
 def mark(connection: Connection, library_id: int, keys: Sequence[int]) -> None:
     """Mark pictures in the transaction that changes them."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    for rows in _mark_rows(library_id, keys):
+        row = dialect.insert(stale_items).values(rows)
+        # An update, though nothing but the time changes: it waits for whoever holds the mark.
+        statement = row.on_conflict_do_update(
+            index_elements=[stale_items.c.item_id], set_={"since": row.excluded.since}
+        )
+        connection.execute(statement)
+
+
+def _mark_rows(library_id: int, keys: Sequence[int]) -> list[list[dict[str, int]]]:
+    """Marks, as many as one statement takes; in one order for all, so that none wait in a ring."""
     now = int(time.time())
-    row = dialect.insert(stale_items)
-    # An update, though nothing but the time changes: it waits for whoever holds the mark.
-    statement = row.on_conflict_do_update(
-        index_elements=[stale_items.c.item_id], set_={"since": row.excluded.since}
-    )
-    for key in sorted(keys):  # one order for all, so that none wait in a ring
-        connection.execute(statement, {"item_id": key, "library_id": library_id, "since": now})
+    rows = [{"item_id": key, "library_id": library_id, "since": now} for key in sorted(keys)]
+    return [rows[start : start + _MARKS] for start in range(0, len(rows), _MARKS)]
 
 
 def _mark_all(connection: Connection, library_id: int) -> None:
@@ -165,14 +221,14 @@ def forget_all(database: Database) -> None:
         connection.execute(delete(index_times))
 
 
-def _entries(connection: Connection, keys: Sequence[int]) -> list[Entry]:
-    rows = connection.execute(
-        select(items.c.id, items.c.class1, items.c.class2).where(items.c.id.in_(keys))
-    ).all()
+def _entries(connection: Connection, library_id: int, keys: Sequence[int]) -> list[Entry]:
+    mine = items.c.library_id == library_id, items.c.id.in_(keys)
+    rows = connection.execute(select(items.c.id, items.c.class1, items.c.class2).where(*mine)).all()
     seen: dict[int, dict[str, Vector]] = {row.id: {} for row in rows}
     query = select(vectors.c.item_id, vectors.c.pack, vectors.c.vector)
     for key, pack, data in connection.execute(query.where(vectors.c.item_id.in_(keys))):
-        seen[key][pack] = stored_vector(data)
+        if key in seen:
+            seen[key][pack] = stored_vector(data)
     bags = select(words.c.item_id, words.c.words).where(words.c.item_id.in_(keys))
     said = {key: stored_words(data) for key, data in connection.execute(bags)}
     return [Entry(row.id, (row.class1, row.class2), seen[row.id], said.get(row.id)) for row in rows]

@@ -43,6 +43,7 @@ class Jobs:
         self, database: Database, catalogue: Catalogue, folder: Path, fetcher: Fetcher
     ) -> None:
         self.files = Files(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         self._fetcher = fetcher
         self._database = database
         self._registry = Registry(database)
@@ -68,11 +69,9 @@ class Jobs:
         Raises:
             TusouError: BATCH_LIMIT, the library has many that wait.
         """
-        if len(self._batches.open(JOBS, row.id)) >= _MOST_OPEN:
-            raise TusouError(Problem.BATCH_LIMIT, f"{_MOST_OPEN} tasks of the library are not over")
         listing = Listing(self._database, row.id)
         total = listing.count(wish.wanted) if wish.act == "export" else 0
-        return self._batches.ask(row.id, wish, listing.last(), total, 0, also)
+        return self._batches.ask(row.id, wish, listing.last(), total, 0, also, _MOST_OPEN)
 
     def get(self, row: LibraryRow, number: int) -> Batch:
         """One task of a library, changes of many pictures too.
@@ -159,9 +158,7 @@ class Jobs:
             case "export":
                 done = self._export(batch, row)
             case "rebuild":
-                library = self._catalogue.open(row)
-                library.rebuild()
-                done = self._batches.report(batch, len(library), 0, len(library))
+                done = self._rebuild(batch, row)
         if done:
             self._batches.end(batch)
 
@@ -183,6 +180,11 @@ class Jobs:
         sent = self.files.sent(batch.options["sent"])
         if batch.options["manifest"] and not sent.exists():
             sent.write_bytes(self._fetcher.fetch(batch.options["manifest"]))
+        if not sent.exists():
+            raise ValueError(
+                "what was sent is not in the folder of this server's tasks: several servers need "
+                "one folder for them (docs/scaling.md)"
+            )
 
         def report(done: int, failed: int, total: int) -> bool:
             return self._batches.report(batch, done, failed, total) and not self._stopping.is_set()
@@ -208,6 +210,14 @@ class Jobs:
         listing, items = Listing(self._database, row.id), Items(self._database, row.id)
         path = self.files.made(batch.id)
         return exporting.run(batch, SERVICES[row.service], row.pack, listing, items, path, report)
+
+    def _rebuild(self, batch: Batch, row: LibraryRow) -> bool:
+        def tell(last: int, count: int, _: float) -> bool:
+            return self._batches.advance(batch, last, count) and not self._stopping.is_set()
+
+        library = self._catalogue.open(row)
+        done = library.rebuild(batch.last, tell)
+        return done and self._batches.report(batch, len(library), 0, len(library))
 
     def _watch(self, batch: Batch, row: LibraryRow) -> None:
         """Write down how far a move has come, which `library.mover` makes."""
