@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,11 +28,32 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from index_search import BLOCK, FILTERS, Material, exact, material, measure, recall
+from index_search import (
+    BLOCK,
+    FILTERS,
+    Material,
+    ask_for_material,
+    exact,
+    material,
+    measure,
+    recall,
+)
 from memory import Peak, resident
-from peers import PEERS, Peer
+from peer_engines import MilvusLite, Qdrant
+from peers import FaissGraph, FaissGroups, Flat, Hnswlib, Peer, Tusou, Usearch
 from tusou.memory import give_back
 from tusou.types import ClassFilter, Keys, Vectors
+
+PEERS: Mapping[str, Callable[[int, int], Peer]] = {
+    "tusou": Tusou,
+    "flat": Flat,
+    "faiss-ivf": FaissGroups,
+    "hnswlib": Hnswlib,
+    "usearch": Usearch,
+    "faiss-hnsw": FaissGraph,
+    "qdrant-edge": Qdrant,
+    "milvus-lite": MilvusLite,
+}
 
 LIMITS = (10, 300)
 TUNING = 100
@@ -263,10 +284,7 @@ def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--peers", nargs="+", default=list(PEERS), choices=PEERS, metavar="NAME")
-    parser.add_argument("--vectors", type=int, default=500_000)
-    parser.add_argument("--dimension", type=int, default=384)
-    parser.add_argument("--queries", type=int, default=200)
-    parser.add_argument("--input", type=Path, help="real embeddings, [N × D] in a .npy file")
+    ask_for_material(parser)
     parser.add_argument("--recall", type=float, default=0.95, help="at which searches are tuned")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="to build with")
     parser.add_argument("--seconds", type=float, default=8, help="for each kind of search at most")

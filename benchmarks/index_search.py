@@ -114,6 +114,14 @@ def material(count: int, queries: int, dimension: int, source: Path | None) -> M
     return Material(made[queries:], classify(made[queries:], dice), made[:queries])
 
 
+def ask_for_material(parser: argparse.ArgumentParser) -> None:
+    """Let the command line say what `material` makes."""
+    parser.add_argument("--vectors", type=int, default=500_000)
+    parser.add_argument("--dimension", type=int, default=384)
+    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--input", type=Path, help="real embeddings, [N × D] in a .npy file")
+
+
 def exact(vectors: Vectors, passing: NDArray[np.bool_], queries: Vectors) -> Vectors:
     """Search in float32: [queries × ≤ 1000] inner products, falling."""
     depth = min(max(LIMITS), int(passing.sum()))
@@ -209,10 +217,7 @@ def report(index: EmbeddedIndex, vectors: Vectors, classes: Classes, queries: Ve
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--vectors", type=int, default=500_000)
-    parser.add_argument("--dimension", type=int, default=384)
-    parser.add_argument("--queries", type=int, default=200)
-    parser.add_argument("--input", type=Path, help="real embeddings, [N × D] in a .npy file")
+    ask_for_material(parser)
     parser.add_argument("--whole", action="store_true", help="scan all rows, for comparison")
     options = parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Vector indexes in their own words, one way to ask them all; a part of `index_peers`.
+"""Libraries of vector indexes, one way to ask them all; a part of `index_peers`.
 
 Graphs have 16 edges a node and were built among 128 candidates; lists of groups are as many as
 ours, three times the root of the rows. Of two forms of an index the one of a byte a component is
@@ -7,8 +7,6 @@ taken where that is accurate enough, for so is ours.
 A library that knows no classes gets the mask that ours makes of them, made anew for each search.
 """
 
-import tempfile
-from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import faiss as _faiss
@@ -21,11 +19,11 @@ faiss: Any = _faiss
 
 EDGES = 16
 CANDIDATES = 128
-ONLY = (0,)
+ONLY: tuple[int, ...] = (0,)
 """There is nothing to choose."""
-TO_EXPLORE = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+TO_EXPLORE: tuple[int, ...] = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 """Candidates that a search of a graph keeps."""
-TO_PROBE = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+TO_PROBE: tuple[int, ...] = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 """Groups that a search scans."""
 
 
@@ -66,8 +64,8 @@ class Peer(Protocol):
         ...
 
 
-class _Base:
-    """What most have in common."""
+class Plain:
+    """A peer that has nothing to learn, to wait for or to leave behind."""
 
     form: str = ""
     efforts: tuple[int, ...] = ONLY
@@ -84,7 +82,7 @@ class _Base:
         """Nothing is left."""
 
 
-class Tusou(_Base):
+class Tusou(Plain):
     """Ours, as the server has it."""
 
     form = "int8, scanned by groups until nothing new comes"
@@ -108,7 +106,7 @@ class Tusou(_Base):
         self._index.close()
 
 
-class _Unclassed(_Base):
+class _Unclassed(Plain):
     """One that knows no classes: they are kept beside it."""
 
     def __init__(self, capacity: int) -> None:
@@ -282,152 +280,3 @@ class Usearch(_Unclassed):
     def _nearest(self, vector: Vector, limit: int) -> Keys:
         self._index.expansion_search = max(self.effort, limit)
         return np.asarray(self._index.search(vector, limit, threads=1).keys, np.int64)
-
-
-def _terms(classes: ClassFilter) -> list[tuple[str, int]]:
-    """Fields and values of which one must be there; the filters under test have one term each."""
-    (term,) = classes.terms
-    fields = ("class1", "class2") if term.dimension is None else (f"class{term.dimension + 1}",)
-    return [(field, int(term.value)) for field in fields]
-
-
-class Qdrant(_Base):
-    """Qdrant in this process: a graph over bytes in memory, the floats in a mapped file."""
-
-    form = "int8 graph, half as many again by float32"
-    efforts = TO_EXPLORE
-    explores = True
-
-    def __init__(self, dimension: int, capacity: int) -> None:
-        import qdrant_edge
-
-        self._q: Any = qdrant_edge
-        self._folder = tempfile.TemporaryDirectory()
-        config = self._q.EdgeConfig(
-            vectors=self._q.EdgeVectorParams(size=dimension, distance=self._q.Distance.Dot),
-            hnsw_config=self._q.HnswIndexConfig(
-                m=EDGES, ef_construct=CANDIDATES, full_scan_threshold=10_000
-            ),
-            quantization_config=self._q.ScalarQuantizationConfig(
-                type=self._q.ScalarType.Int8, quantile=0.99, memory=self._q.Memory.Pinned
-            ),
-            optimizers=self._q.EdgeOptimizersConfig(
-                default_segment_number=1, max_segment_size=10_000_000
-            ),
-            max_search_threads=1,
-        )
-        self._shard = self._q.EdgeShard.create(self._folder.name, config)
-        for field in ("class1", "class2"):
-            kind = self._q.PayloadSchemaType.Integer
-            self._shard.update(self._q.UpdateOperation.create_field_index(field, kind))
-
-    def add(self, keys: Keys, vectors: Vectors, classes: Classes) -> None:
-        columns = zip(keys.tolist(), vectors.tolist(), classes.tolist(), strict=True)
-        points = [
-            self._q.Point(key, vector, {"class1": first, "class2": second})
-            for key, vector, (first, second) in columns
-        ]
-        self._shard.update(self._q.UpdateOperation.upsert_points(points))
-
-    def settle(self) -> None:
-        self._shard.optimize()
-
-    def search(self, vector: Vector, limit: int, classes: ClassFilter | None) -> Keys:
-        request = self._q.SearchRequest(
-            query=self._q.Query.Nearest(vector.tolist()),
-            limit=limit,
-            filter=None if classes is None else self._filter(classes),
-            params=self._q.SearchParams(
-                hnsw_ef=self.effort,
-                quantization=self._q.QuantizationSearchParams(rescore=True, oversampling=1.5),
-            ),
-        )
-        return np.array([point.id for point in self._shard.search(request)], np.int64)
-
-    def remove(self, key: int) -> None:
-        self._shard.update(self._q.UpdateOperation.delete_points([key]))
-
-    def close(self) -> None:
-        self._shard.close()
-        self._folder.cleanup()
-
-    def _filter(self, classes: ClassFilter) -> Any:
-        return self._q.Filter(
-            should=[
-                self._q.FieldCondition(field, match=self._q.MatchValue(value))
-                for field, value in _terms(classes)
-            ]
-        )
-
-
-class MilvusLite(_Base):
-    """Milvus Lite in this process: FAISS's groups in each segment of 100,000 rows at most."""
-
-    form = "int8, IVF_SQ8 in segments"
-    efforts = TO_PROBE
-
-    def __init__(self, dimension: int, capacity: int) -> None:
-        import milvus_lite
-
-        self._folder = tempfile.TemporaryDirectory()
-        self._database: Any = milvus_lite.MilvusLite(self._folder.name)
-        kinds = milvus_lite.DataType
-        fields = [
-            milvus_lite.FieldSchema("key", kinds.INT64, is_primary=True),
-            milvus_lite.FieldSchema("class1", kinds.INT32),
-            milvus_lite.FieldSchema("class2", kinds.INT32),
-            milvus_lite.FieldSchema("vector", kinds.FLOAT_VECTOR, dim=dimension),
-        ]
-        schema = milvus_lite.CollectionSchema(fields)
-        self._rows = self._database.create_collection("rows", schema)
-        groups = max(1, round(3 * min(capacity, 100_000) ** 0.5))
-        index = {"index_type": "IVF_SQ8", "metric_type": "IP", "params": {"nlist": groups}}
-        self._rows.create_index("vector", index)
-        self._rows.load()
-
-    def add(self, keys: Keys, vectors: Vectors, classes: Classes) -> None:
-        columns = zip(keys.tolist(), vectors.tolist(), classes.tolist(), strict=True)
-        self._rows.insert(
-            [
-                {"key": key, "class1": first, "class2": second, "vector": vector}
-                for key, vector, (first, second) in columns
-            ]
-        )
-
-    def settle(self) -> None:
-        self._rows.flush()
-        self._rows.release()  # waits for what it does in the background
-        self._rows.load()
-
-    def search(self, vector: Vector, limit: int, classes: ClassFilter | None) -> Keys:
-        condition = None
-        if classes is not None:
-            condition = " or ".join(f"{field} == {value}" for field, value in _terms(classes))
-        (found,) = self._rows.search(
-            [vector.tolist()],
-            limit,
-            "IP",
-            expr=condition,
-            output_fields=[],
-            search_params={"nprobe": self.effort},
-        )
-        return np.array([row["id"] for row in found], np.int64)
-
-    def remove(self, key: int) -> None:
-        self._rows.delete([key])
-
-    def close(self) -> None:
-        self._database.close()
-        self._folder.cleanup()
-
-
-PEERS: Mapping[str, Callable[[int, int], Peer]] = {
-    "tusou": Tusou,
-    "flat": Flat,
-    "faiss-ivf": FaissGroups,
-    "hnswlib": Hnswlib,
-    "usearch": Usearch,
-    "faiss-hnsw": FaissGraph,
-    "qdrant-edge": Qdrant,
-    "milvus-lite": MilvusLite,
-}
