@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -181,7 +182,7 @@ def _recall(
 
 
 def _write(peer: Peer, trial: Trial) -> dict[str, Any]:
-    """Add and remove rows one by one, and look whether searches see it at once."""
+    """Add and remove rows one by one; which of them searches then find first, or no more."""
     new = slice(trial.rows, trial.rows + NEW)
     vectors, classes = trial.array("vectors", new), trial.array("classes", new)
     peer.effort = max(peer.efforts)
@@ -194,13 +195,18 @@ def _write(peer: Peer, trial: Trial) -> dict[str, Any]:
         peer.add(np.array([trial.rows + row]), vectors[row : row + 1], classes[row : row + 1])
 
     added = _each(add, NEW, trial.seconds)
-    seen = all(nearest(row) == trial.rows + row for row in range(len(added)))
+    found = sum(nearest(row) == trial.rows + row for row in range(len(added)))
+    figures = {"add": float(np.median(added)), "found": f"{found} of {len(added)}"}
     try:
         removed = _each(lambda row: peer.remove(trial.rows + row), len(added), trial.seconds)
     except NotImplementedError:
-        return {"add": np.median(added), "remove": None, "seen": seen}
-    seen = seen and all(nearest(row) != trial.rows + row for row in range(len(removed)))
-    return {"add": np.median(added), "remove": np.median(removed), "seen": seen}
+        return {**figures, "remove": None, "gone": "–"}
+    gone = sum(nearest(row) != trial.rows + row for row in range(len(removed)))
+    return {
+        **figures,
+        "remove": float(np.median(removed)),
+        "gone": f"{gone} of {len(removed)}",
+    }
 
 
 def _each(work: Callable[[int], None], count: int, seconds: float) -> list[float]:
@@ -219,7 +225,7 @@ def report(rows: Sequence[dict[str, Any]]) -> None:
     """Print the tables."""
     _table(
         "index | what | effort for 10 / 300 | build s | s of processor | memory a picture, B | "
-        "and mapped | at most | add ms | remove ms | seen at once",
+        "and mapped | at most | add ms | found then | remove ms | gone then",
         (
             [
                 row["name"],
@@ -228,8 +234,9 @@ def report(rows: Sequence[dict[str, Any]]) -> None:
                 *(f"{row[part]:.0f}" for part in ("build", "build busy", "memory", "mapped")),
                 f"{row['at most']:.0f}",
                 f"{row['add']:.2f}",
+                row["found"],
                 "–" if row["remove"] is None else f"{row['remove']:.2f}",
-                "yes" if row["seen"] else "no",
+                row["gone"],
             ]
             for row in rows
         ),
@@ -291,6 +298,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=15, help="for each index at most")
     parser.add_argument("--gigabytes", type=float, default=10, help="of memory for each at most")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no gigabyte stays behind
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(
             Path(folder),
@@ -300,8 +308,9 @@ def main() -> None:
             options.seconds,
             options.gigabytes,
         )
-        count, queries = options.vectors + NEW, options.queries + TUNING
-        made = material(count, queries, options.dimension, options.input)
+        made = material(
+            options.vectors + NEW, options.queries + TUNING, options.dimension, options.input
+        )
         trial.write(made)
         print(f"{options.vectors} vectors of {made.vectors.shape[1]}", flush=True)
         del made

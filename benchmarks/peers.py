@@ -223,7 +223,7 @@ class Hnswlib(_Unclassed):
         if classes is not None:
             passing = self._passing(classes)
             limit = min(limit, int(np.count_nonzero(passing)))
-            passes = passing.tolist().__getitem__
+            passes = passing.tobytes().__getitem__
         effort = self.effort
         while True:
             self._index.set_ef(effort)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tusou.index.rows import Mask
-from tusou.index.scan import NOTHING, Found, Grouped, Points
+from tusou.index.scan import NOTHING, Found, Grouped, Points, select
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ class Planner:
     ) -> Found:
         """Find the `limit` best rows for `query` [1 × D] among the `count` that pass."""
         depth = max(limit, self.depth)
-        order = grouped.order(query)
+        order, selector = grouped.order(query), None if passing is None else select(passing)
         found, seen, upto = NOTHING, 0, self._first_round(grouped.groups, depth, count)
         while seen < len(order):
-            more = grouped.scan(query, depth, passing, order[seen:upto])
+            more = grouped.scan(query, depth, selector, order[seen:upto])
             best = Found.join([found, more]).best(depth)
             done = len(found.slots) == depth and _gained(found, best) <= self.gain * depth
             found, seen, upto = best, upto, math.ceil(upto * self.growth)
