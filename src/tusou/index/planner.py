@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tusou.index.rows import Mask
-from tusou.index.scan import NOTHING, Found, Grouped, Points, select
+from tusou.index.scan import NOTHING, Found, Grouped, Points
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,12 @@ class Planner:
 
     exact_rows: int = 2000
     """With no more rows than this that pass, all groups are scanned: it takes no longer."""
-    depth: int = 300
+    depth: int = 150
     """A round is judged by this many best rows at least; fewer would end a search by chance."""
     first: float = 3.0
     """Rows that pass in the first round, in units of the depth."""
+    first_rows: int = 900
+    """But no fewer than these: what a few groups lack says little."""
     growth: float = 1.5
     """Groups scanned after a round, in units of those before."""
     gain: float = 0.005
@@ -35,10 +37,10 @@ class Planner:
     ) -> Found:
         """Find the `limit` best rows for `query` [1 × D] among the `count` that pass."""
         depth = max(limit, self.depth)
-        order, selector = grouped.order(query), None if passing is None else select(passing)
+        order = grouped.order(query)
         found, seen, upto = NOTHING, 0, self._first_round(grouped.groups, depth, count)
         while seen < len(order):
-            more = grouped.scan(query, depth, selector, order[seen:upto])
+            more = grouped.scan(query, depth, passing, order[seen:upto])
             best = Found.join([found, more]).best(depth)
             done = len(found.slots) == depth and _gained(found, best) <= self.gain * depth
             found, seen, upto = best, upto, math.ceil(upto * self.growth)
@@ -49,7 +51,8 @@ class Planner:
     def _first_round(self, groups: int, depth: int, count: int) -> int:
         if count <= self.exact_rows:
             return groups
-        return min(groups, max(1, math.ceil(groups * self.first * depth / count)))
+        rows = max(self.first_rows, self.first * depth)
+        return min(groups, max(1, math.ceil(groups * rows / count)))
 
 
 def _gained(before: Found, after: Found) -> int:

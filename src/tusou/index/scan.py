@@ -24,8 +24,6 @@ Points = NDArray[np.float32]
 """[N × D] points; as floats, which is how FAISS takes them."""
 Groups = NDArray[np.int64]
 """[N] numbers of the groups of a `Grouped`."""
-Selector = Any
-"""What FAISS asks whether a row passes."""
 
 _LARGEST = 127
 _CLIP_SIGMAS = 4.0
@@ -117,7 +115,7 @@ class Chunk:
         """Find the `limit` best rows for `query` [1 × D] among those that pass (None: all)."""
         options, mine = None, None if passing is None else passing[self.slots]
         if mine is not None and not mine.all():
-            options = faiss.SearchParameters(sel=select(mine))
+            options = faiss.SearchParameters(sel=_selector(mine))
         if not self or (mine is not None and not mine.any()):
             return NOTHING
         _one_thread()
@@ -173,16 +171,18 @@ class Grouped:
 
     def drop(self, slots: Mask) -> None:
         """Take the rows at the slots marked out of their groups."""
-        self._codes.remove_ids(select(slots))
+        self._codes.remove_ids(_selector(slots))
 
     def order(self, query: Points) -> Groups:
         """List all groups, the nearest to `query` [1 × D] first."""
         return np.argsort(-(self._centroids @ query[0]))
 
-    def scan(self, query: Points, limit: int, passing: Selector | None, groups: Groups) -> Found:
+    def scan(self, query: Points, limit: int, passing: Mask | None, groups: Groups) -> Found:
         """Find the `limit` best rows for `query` [1 × D] among those of `groups` that pass."""
         scores, slots = np.empty(limit, np.float32), np.empty(limit, np.int64)
-        options = faiss.SearchParametersIVF(nprobe=len(groups), sel=passing)
+        options = faiss.SearchParametersIVF(
+            nprobe=len(groups), sel=None if passing is None else _selector(passing)
+        )
         _one_thread()
         arrays = (query, groups, np.zeros(len(groups), np.float32), scores, slots)
         query_, groups_, nearness_, scores_, slots_ = map(faiss.swig_ptr, arrays)
@@ -210,8 +210,7 @@ def _rotation(dimension: int) -> NDArray[np.float32]:
     return np.linalg.qr(noise).Q.astype(np.float32)
 
 
-def select(passing: Mask) -> Selector:
-    """Put the slots marked into the form that scans of groups take; one does for many scans."""
+def _selector(passing: Mask) -> Any:
     return faiss.IDSelectorBitmap(np.packbits(passing, bitorder="little"))
 
 
