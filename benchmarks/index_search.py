@@ -21,6 +21,7 @@ many queries all that passes is far away.
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ from numpy.typing import NDArray
 
 from memory import Peak, resident
 from tusou.index.embedded import EmbeddedIndex
-from tusou.types import Classes, ClassFilter, ClassTerm, Keys, Vectors
+from tusou.types import Classes, ClassFilter, ClassTerm, Keys, Vector, Vectors
 
 LIMITS = (10, 300, 1000)
 FILTERS: dict[str, ClassFilter | None] = {
@@ -39,6 +40,9 @@ FILTERS: dict[str, ClassFilter | None] = {
     "20% by looks": ClassFilter((ClassTerm(3, 1),)),
 }
 BLOCK = 10_000
+
+Ask = Callable[[Vector, int, ClassFilter | None], Keys]
+"""Searches for one query: as many of the nearest rows that pass."""
 
 
 def unit(vectors: NDArray[np.floating]) -> Vectors:
@@ -89,6 +93,35 @@ def classify(vectors: Vectors, dice: np.random.Generator) -> Classes:
     )
 
 
+class Material(NamedTuple):
+    """What is put into an index and asked of it."""
+
+    vectors: Vectors
+    """[N × D]"""
+    classes: Classes
+    """[N × 2]"""
+    queries: Vectors
+    """[Q × D] that are not among them."""
+
+
+def material(count: int, queries: int, dimension: int, source: Path | None) -> Material:
+    """Make vectors from the real ones of a file, or without any (see the module's docstring)."""
+    dice = np.random.default_rng(7)
+    if source:
+        made = multiply(unit(np.load(source)), count + queries, dice)
+    else:
+        made = draw(count + queries, dimension, dice)
+    return Material(made[queries:], classify(made[queries:], dice), made[:queries])
+
+
+def ask_for_material(parser: argparse.ArgumentParser) -> None:
+    """Let the command line say what `material` makes."""
+    parser.add_argument("--vectors", type=int, default=500_000)
+    parser.add_argument("--dimension", type=int, default=384)
+    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--input", type=Path, help="real embeddings, [N × D] in a .npy file")
+
+
 def exact(vectors: Vectors, passing: NDArray[np.bool_], queries: Vectors) -> Vectors:
     """Search in float32: [queries × ≤ 1000] inner products, falling."""
     depth = min(max(LIMITS), int(passing.sum()))
@@ -106,21 +139,28 @@ class Measured(NamedTuple):
     wall: list[float]
     """Milliseconds."""
     processor: list[float]
-    """Milliseconds of the searching thread alone: what counts on a busy machine."""
+    """Milliseconds of all threads of this process: what counts on a busy machine."""
     found: list[Keys]
 
 
 def measure(
-    index: EmbeddedIndex, queries: Vectors, limit: int, classes: ClassFilter | None
+    ask: Ask,
+    queries: Vectors,
+    limit: int,
+    classes: ClassFilter | None,
+    seconds: float = float("inf"),
 ) -> Measured:
-    """Search for each query."""
+    """Search for each query, or for the first ones only when it would take longer than that."""
     measured = Measured([], [], [])
+    end = time.perf_counter() + seconds
     for query in queries:
-        wall, processor = time.perf_counter(), time.thread_time()
-        keys, _ = index.search(query, limit, classes)
+        wall, processor = time.perf_counter(), time.process_time()
+        keys = ask(query, limit, classes)
         measured.wall.append((time.perf_counter() - wall) * 1e3)
-        measured.processor.append((time.thread_time() - processor) * 1e3)
+        measured.processor.append((time.process_time() - processor) * 1e3)
         measured.found.append(keys)
+        if time.perf_counter() > end:
+            break
     return measured
 
 
@@ -129,7 +169,7 @@ def recall(
 ) -> float:
     """Mean part of the rows found that belong among the first `limit`."""
     parts = []
-    for keys, scores, query in zip(found, truth, queries, strict=True):
+    for keys, scores, query in zip(found, truth, queries, strict=False):  # where time was up
         wanted = scores[:limit]
         right = vectors[keys] @ query >= wanted[-1] - 1e-6
         parts.append(np.count_nonzero(right) / len(wanted))
@@ -154,13 +194,17 @@ def fill(index: EmbeddedIndex, vectors: Vectors, classes: Classes) -> None:
 
 def report(index: EmbeddedIndex, vectors: Vectors, classes: Classes, queries: Vectors) -> None:
     """Print a table of times and recalls."""
+
+    def ask(query: Vector, limit: int, wanted: ClassFilter | None) -> Keys:
+        return index.search(query, limit, wanted)[0]
+
     print("\n| filter | limit | p50 ms | p95 ms | p50 ms of processor | recall |")
     print("|---|---:|---:|---:|---:|---:|")
     for name, wanted in FILTERS.items():
         passing = np.ones(len(vectors), np.bool_) if wanted is None else wanted.mask(classes)
         truth = exact(vectors, passing, queries)
         for limit in LIMITS:
-            measured = measure(index, queries, limit, wanted)
+            measured = measure(ask, queries, limit, wanted)
             p50, p95 = np.quantile(measured.wall, [0.5, 0.95])
             busy = np.median(measured.processor)
             score = recall(measured.found, truth, limit, vectors, queries)
@@ -173,21 +217,13 @@ def report(index: EmbeddedIndex, vectors: Vectors, classes: Classes, queries: Ve
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--vectors", type=int, default=500_000)
-    parser.add_argument("--dimension", type=int, default=384)
-    parser.add_argument("--queries", type=int, default=200)
-    parser.add_argument("--input", type=Path, help="real embeddings, [N × D] in a .npy file")
+    ask_for_material(parser)
     parser.add_argument("--whole", action="store_true", help="scan all rows, for comparison")
     options = parser.parse_args()
 
-    dice = np.random.default_rng(7)
-    count = options.vectors + options.queries
-    if options.input:
-        vectors = multiply(unit(np.load(options.input)), count, dice)
-    else:
-        vectors = draw(count, options.dimension, dice)
-    vectors, queries = vectors[options.queries :], vectors[: options.queries]
-    classes = classify(vectors, dice)
+    vectors, classes, queries = material(
+        options.vectors, options.queries, options.dimension, options.input
+    )
     print(f"{len(vectors)} vectors of {vectors.shape[1]}")
     index = EmbeddedIndex(
         vectors.shape[1], group_rows=len(vectors) + 1 if options.whole else 50_000

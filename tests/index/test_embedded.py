@@ -227,7 +227,8 @@ def test_an_index_may_grow_shrink_and_grow_again(index: EmbeddedIndex) -> None:
 def test_a_page_is_full_however_far_away_the_rows_that_pass(
     make: Callable[..., EmbeddedIndex],
 ) -> None:
-    index = make(group_rows=1000, chunk_rows=256, planner=Planner(exact_rows=0, depth=1, first=0))
+    planner = Planner(exact_rows=0, depth=1, first=0, first_rows=0)
+    index = make(group_rows=1000, chunk_rows=256, planner=planner)
     vectors = unit_vectors(4000)
     far = vectors @ vectors[0] < np.quantile(vectors @ vectors[0], 0.05)
     index.add(np.arange(4000), vectors, np.stack([far, far], axis=1).astype(np.uint16))

@@ -21,10 +21,12 @@ class Planner:
 
     exact_rows: int = 2000
     """With no more rows than this that pass, all groups are scanned: it takes no longer."""
-    depth: int = 300
+    depth: int = 150
     """A round is judged by this many best rows at least; fewer would end a search by chance."""
     first: float = 3.0
     """Rows that pass in the first round, in units of the depth."""
+    first_rows: int = 900
+    """But no fewer than these: what a few groups lack says little."""
     growth: float = 1.5
     """Groups scanned after a round, in units of those before."""
     gain: float = 0.005
@@ -49,7 +51,8 @@ class Planner:
     def _first_round(self, groups: int, depth: int, count: int) -> int:
         if count <= self.exact_rows:
             return groups
-        return min(groups, max(1, math.ceil(groups * self.first * depth / count)))
+        rows = max(self.first_rows, self.first * depth)
+        return min(groups, max(1, math.ceil(groups * rows / count)))
 
 
 def _gained(before: Found, after: Found) -> int:
