@@ -86,6 +86,7 @@ def _serving(
             library = office.create_library(app.id, service)
             if service == "similar" and len(vectors):
                 fill(office, library.id, vectors)
+                office.registry.resize(library, 2 * len(vectors))
     server = Server(data, environ, within=[sys.executable, CLOCK])
     try:
         _wait_until_idle(server)
