@@ -35,10 +35,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--opencv", type=int, help="threads that OpenCV may use for one call")
     options = parser.parse_args()
-    if options.opencv is not None:
-        cv2.setNumThreads(options.opencv)
     with tempfile.TemporaryDirectory() as folder:
         runtime = Runtime(Settings.load({}, data=Path(folder)))
+        if options.opencv is not None:
+            cv2.setNumThreads(options.opencv)  # the runtime has made it one
         try:
             measure(runtime, options.services, options.threads, options.seconds)
         finally:

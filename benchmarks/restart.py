@@ -75,6 +75,7 @@ def vectors(pictures: int) -> Vectors:
 
 def fill(office: Office, library_id: int, rows: Vectors) -> None:
     """Write rows as adds would have, without computing features."""
+    pack = office.shelf.find(SERVICES["similar"].pack).id
     for start in range(0, len(rows), PORTION):
         numbers = range(start + 1, min(start + PORTION, len(rows)) + 1)
         data = rows[start : start + PORTION].astype("<f2")
@@ -105,7 +106,7 @@ def fill(office: Office, library_id: int, rows: Vectors) -> None:
                 [
                     {
                         "item_id": number,
-                        "pack": office.shelf.find(SERVICES["similar"].pack).id,
+                        "pack": pack,
                         "library_id": library_id,
                         "vector": row.tobytes(),
                     }

@@ -40,7 +40,7 @@ COLUMNS = [stage for stage in STAGES if stage not in ("queue", "fetch")]
 CLOCK = str(Path(__file__).with_name("processor_clock.py"))
 WARM = 3
 """First requests of a kind, not counted: models load."""
-SEEDS = 1000
+SEEDS = 400
 """Pictures whose vectors those of a large library lie among."""
 
 
@@ -86,6 +86,7 @@ def _serving(
             library = office.create_library(app.id, service)
             if service == "similar" and len(vectors):
                 fill(office, library.id, vectors)
+                office.registry.resize(library, 2 * len(vectors))
     server = Server(data, environ, within=[sys.executable, CLOCK])
     try:
         _wait_until_idle(server)

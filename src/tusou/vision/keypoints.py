@@ -90,11 +90,12 @@ def detect(
     found = sift.detect(gray)
     if not found:
         return np.empty((0, 4), np.float32), np.empty((0, 128), np.float32)
-    frames = np.array([(*point.pt, point.size, point.angle) for point in found], np.float32)
-    responses = np.array([point.response for point in found], np.float32)
-    chosen = _choose(frames, responses, shape)[:limit]
-    _, rows = sift.compute(gray, [found[index] for index in chosen])
-    frames = frames[chosen]
+    # Thousands are found: what only those that are kept need is asked of them alone.
+    points = np.asarray(cv2.KeyPoint.convert(found), np.float32)
+    strengths = np.array([point.response * point.size for point in found], np.float32)
+    kept = [found[index] for index in _choose(points, strengths, shape)[:limit]]
+    _, rows = sift.compute(gray, kept)
+    frames = np.array([(*point.pt, point.size, point.angle) for point in kept], np.float32)
     frames[:, 0] = (frames[:, 0] + 0.5) * (width / shape[0]) - 0.5
     frames[:, 1] = (frames[:, 1] + 0.5) * (height / shape[1]) - 0.5
     frames[:, 2] /= factor
@@ -104,15 +105,17 @@ def detect(
 
 
 def _choose(
-    frames: NDArray[np.float32], responses: NDArray[np.float32], shape: tuple[int, int]
+    points: NDArray[np.float32], strengths: NDArray[np.float32], shape: tuple[int, int]
 ) -> NDArray[np.intp]:
     """Order features so that the first of them are strong, large and from all over the picture.
+
+    A strength is the response by the size.
 
     Large ones survive a reduction or a blur, which fine ones, whose contrast is often higher, do
     not; a small crop needs some from each place.
     """
-    order = np.argsort(-responses * frames[:, 2], kind="stable")
-    columns, rows = (frames[order, :2] / shape * CELLS).astype(np.intp).clip(0, CELLS - 1).T
+    order = np.argsort(-strengths, kind="stable")
+    columns, rows = (points[order] / shape * CELLS).astype(np.intp).clip(0, CELLS - 1).T
     cells = rows * CELLS + columns
     grouped = np.argsort(cells, kind="stable")
     ranks = np.empty(len(order), np.intp)
@@ -161,7 +164,9 @@ def unpack(data: bytes) -> Keypoints:
     table = np.frombuffer(data, POINT, count, HEADER.size)
     extent = np.array([width, height], np.float32)
     shares = np.stack([table["x"], table["y"]], axis=1).astype(np.float32) / 65535
-    levels = np.stack([table["codes"] >> 4, table["codes"] & 15], axis=2).reshape(count, 64)
+    codes = np.ascontiguousarray(table["codes"])
+    levels = np.empty((count, 64), np.uint8)
+    levels[:, ::2], levels[:, 1::2] = codes >> 4, codes & 15
     return Keypoints(
         points=np.asarray(shares * extent - 0.5, np.float32),
         scales=np.exp2(table["scale"] / np.float32(16) - 14) * np.float32(max(width, height)),
@@ -182,7 +187,7 @@ def _levels(vectors: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _levels_to_vectors(levels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.asarray((levels - 7.5) * projection().steps, np.float32)
+    return (levels - np.float32(7.5)) * projection().steps
 
 
 def _round(values: NDArray[Any], top: int) -> NDArray[Any]:
