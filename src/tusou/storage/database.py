@@ -70,19 +70,26 @@ class Database:
         parsed = _parse(url)
         self._sqlite = parsed.get_backend_name() == "sqlite"
         options: dict[str, Any] = {"pool_size": 16, "max_overflow": 16, "pool_timeout": 10}
+        if not self._sqlite:
+            options |= {"pool_size": 8, "max_overflow": 8, "pool_pre_ping": True}
         if self._sqlite:
             options["connect_args"] = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
         try:
             # A failed statement is logged without its values: briefs, digests, sealed keys.
-            self.engine = create_engine(
-                parsed, pool_pre_ping=not self._sqlite, hide_parameters=True, **options
-            )
+            self.engine = create_engine(parsed, hide_parameters=True, **options)
+            # A read of PostgreSQL without a transaction around it waits for the server three times
+            # and not six; at its level of isolation each statement sees a moment of its own anyway.
+            self._reader = self.engine
+            if not self._sqlite:
+                options["isolation_level"] = "AUTOCOMMIT"
+                self._reader = create_engine(parsed, hide_parameters=True, **options)
         except ModuleNotFoundError as error:
             raise ValueError(
                 f"the database setting needs the package {error.name}: pip install 'tusou[cluster]'"
             ) from None
-        if self.engine.driver == "pg8000":
-            _prepare_pg8000(self.engine)
+        for engine in {self.engine, self._reader}:
+            if engine.driver == "pg8000":
+                _prepare_pg8000(engine)
         # SQLite has one writer at a time; waiting here is fair and cheap, waiting there is polling.
         self._writer = PatientLock() if self._sqlite else _NoLock()
         if self._sqlite:
@@ -90,8 +97,8 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view of the database."""
-        with timed("sql"), _translated(), self.engine.connect() as connection:
+        """A consistent view of the database; in PostgreSQL each statement has its own."""
+        with timed("sql"), _translated(), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
@@ -111,7 +118,7 @@ class Database:
 
     def stream(self, query: Select[Any], rows: int) -> Iterator[Sequence[Row[Any]]]:
         """The rows of a query in portions, of one moment, never all of them in memory."""
-        with self.read() as connection:
+        with timed("sql"), _translated(), self.engine.connect() as connection:
             if self._sqlite:
                 result = connection.execution_options(yield_per=rows).execute(query)
                 yield from result.partitions()
@@ -226,12 +233,13 @@ class Database:
     @property
     def in_use(self) -> int:
         """Connections that somebody has at the moment."""
-        pool = self.engine.pool
-        return pool.checkedout() if isinstance(pool, QueuePool) else 0
+        pools = [engine.pool for engine in {self.engine, self._reader}]
+        return sum(pool.checkedout() for pool in pools if isinstance(pool, QueuePool))
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+        self._reader.dispose()
 
 
 def add_up(
