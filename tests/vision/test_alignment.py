@@ -142,10 +142,17 @@ def test_a_tile_that_was_stamped_encoded_or_lit_anew_stays_what_it_is() -> None:
         assert not shows_another_thing(found)
 
 
-def test_two_matching_pictures_are_compared_both_ways() -> None:
+def test_small_pictures_show_nothing_else_anywhere_and_large_ones_may_be_marked() -> None:
     one, path = tile(1), crossed(tile(1), tile(2))
+    mark = cv2.circle(one.copy(), (112, 112), 30, (255, 255, 255), -1)
+    marked = np.asarray(cv2.addWeighted(one, 0.8, mark, 0.2, 0), np.uint8)
     none = np.empty((0, 2), np.float32)
     match = Match(SAME, none, none, 1.0, 1.0, mirrored=False, score=0.999)
-    sizes = [(224, 224)] * 2
-    assert likeness(match, (one, one), sizes) > LEAST_CERTAINTY
-    assert likeness(match, (one, path), sizes) < LEAST_CERTAINTY
+
+    def sure(other: Rgb, side: int) -> float:
+        return likeness(match, (one, other), [(side, side)] * 2)
+
+    assert sure(one, 224) > LEAST_CERTAINTY
+    assert sure(path, 224) < LEAST_CERTAINTY
+    assert sure(marked, 224) < LEAST_CERTAINTY
+    assert sure(marked, 640) > LEAST_CERTAINTY
