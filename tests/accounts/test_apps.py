@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from support.clock import Clock
-from tusou.accounts.apps import Apps
+from tusou.accounts.apps import App, Apps
 from tusou.accounts.secrets import Vault
 from tusou.accounts.tokens import ACCESS_SECONDS, Grant, Tokens
 from tusou.errors import Problem, TusouError
@@ -99,6 +99,21 @@ def test_a_new_key_ends_the_old_one_and_its_tokens(apps: Apps, tokens: Tokens) -
     assert tokens.issue(app.api_key, secret) is None
     assert tokens.issue(app.api_key, renewed) is not None
     assert apps.secret(app.id) == renewed
+
+
+def test_a_key_renewed_since_it_was_checked_gives_no_token(
+    apps: Apps, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, secret = apps.create("shop", ["similar"])
+    check = apps.with_keys
+
+    def renewing(api_key: str, secret_key: str) -> App | None:
+        found = check(api_key, secret_key)
+        apps.reset_key(app.id)
+        return found
+
+    monkeypatch.setattr(apps, "with_keys", renewing)
+    assert tokens.issue(app.api_key, secret) is None
 
 
 def test_a_refresh_token_works_once_and_for_its_application_only(

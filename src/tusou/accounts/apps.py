@@ -302,6 +302,12 @@ class Apps:
             return None
         return found.usable()
 
+    def still_has(self, connection: Connection, app_id: int, secret_key: str) -> bool:
+        """Whether the key is the application's now, and until the transaction ends."""
+        query = select(apps.c.secret).where(apps.c.id == app_id).with_for_update(read=True)
+        secret = self._vault.open(connection.execute(query).scalar_one())
+        return hmac.compare_digest(secret.encode(), secret_key.encode())
+
     def _change(self, connection: Connection, app_id: int, values: dict[str, Any]) -> None:
         query = update(apps).where(apps.c.id == app_id, ~apps.c.deleted).values(**values)
         if not connection.execute(query).rowcount:

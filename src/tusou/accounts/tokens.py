@@ -58,7 +58,7 @@ class Tokens:
             TusouError: APP_GONE.
         """
         app = self._apps.with_keys(api_key, secret_key)
-        return None if app is None else self._grant(app)
+        return None if app is None else self._grant(app, secret_key)
 
     def refresh(self, api_key: str, secret_key: str, refresh_token: str) -> Grant | None:
         """Give a new token for a refresh token, which is used up; None where it is not theirs."""
@@ -74,7 +74,7 @@ class Tokens:
                     tokens.c.expires > self._clock(),
                 )
             )
-        return self._grant(app) if used.rowcount else None
+        return self._grant(app, secret_key) if used.rowcount else None
 
     def lend(self, app: App, also: Also = lambda _: None) -> str:
         """An access token for an hour, for whom the console knows to have the application.
@@ -102,11 +102,14 @@ class Tokens:
             raise TusouError(Problem.TOKEN_EXPIRED)
         return usable(row)
 
-    def _grant(self, app: App) -> Grant:
+    def _grant(self, app: App, secret_key: str) -> Grant | None:
         now = int(self._clock())
         access = _access_token(app, now, ACCESS_SECONDS)
         refresh = f"25.{secrets.token_hex(16)}.{_REFRESH_SECONDS}.{now + _REFRESH_SECONDS}.{app.id}"
         with self._database.write() as connection:
+            # A key that was given up since it was checked takes this token along.
+            if not self._apps.still_has(connection, app.id, secret_key):
+                return None
             # An expired token still answers 111 for a while; then it is as unknown as any.
             connection.execute(delete(tokens).where(tokens.c.expires < now - ACCESS_SECONDS))
             connection.execute(
