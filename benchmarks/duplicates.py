@@ -33,7 +33,8 @@ from tusou.images.decode import enlarge
 from tusou.library.comparing import Comparing
 from tusou.runtime import Runtime
 from tusou.settings import Settings
-from tusou.storage.items import Items, LibraryRow
+from tusou.storage.items import Items
+from tusou.storage.registry import LibraryRow
 from tusou.storage.tables import same_pairs, scans
 from tusou.types import Filter
 

@@ -13,8 +13,8 @@ from sqlalchemy import insert
 from tusou.index.embedded import EmbeddedIndex
 from tusou.library.sieve import Sieve
 from tusou.storage.database import Database
-from tusou.storage.items import Registry
 from tusou.storage.listing import Listing
+from tusou.storage.registry import Registry
 from tusou.storage.tables import apps, items
 from tusou.types import Filter
 

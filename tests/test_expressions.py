@@ -21,8 +21,8 @@ from tusou.expressions import (
     parse,
 )
 from tusou.storage.database import Database
-from tusou.storage.items import Registry
 from tusou.storage.listing import Listing
+from tusou.storage.registry import Registry
 from tusou.storage.tables import apps, items
 from tusou.types import ContSign, Filter, Item
 

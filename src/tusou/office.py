@@ -24,9 +24,10 @@ from tusou.settings import Settings
 from tusou.storage.capacity import CapacityRequests
 from tusou.storage.capacity import Request as Request  # for those who show them
 from tusou.storage.database import Also, Database
-from tusou.storage.items import Items, LibraryRow, Registry
+from tusou.storage.items import Items
 from tusou.storage.listing import Listing
 from tusou.storage.moves import MoveRow, Moves
+from tusou.storage.registry import LibraryRow, Registry
 from tusou.types import Vectors
 from tusou.vision.packs import Pack
 from tusou.vision.shelf import Shelf

@@ -9,7 +9,7 @@ from tusou.accounts.apps import App
 from tusou.errors import Problem, TusouError
 from tusou.library import bulk
 from tusou.runtime import Runtime
-from tusou.storage.items import LibraryRow
+from tusou.storage.registry import LibraryRow
 from tusou.types import ClassFilter, ClassTerm, Filter
 
 PICTURES = 7

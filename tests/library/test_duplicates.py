@@ -19,7 +19,7 @@ from tusou.runtime import Runtime
 from tusou.services import SERVICES
 from tusou.settings import Settings
 from tusou.storage.duplicates import Contender, Pairs
-from tusou.storage.items import LibraryRow
+from tusou.storage.registry import LibraryRow
 from tusou.types import Filter, Rgb
 
 _SEEDS = count(9000)

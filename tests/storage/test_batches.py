@@ -6,7 +6,7 @@ from support.clock import Clock
 from tusou.errors import TusouError
 from tusou.storage.batches import CHANGES, JOBS, Batch, Batches, Wish
 from tusou.storage.database import Database
-from tusou.storage.items import LibraryRow, Registry
+from tusou.storage.registry import LibraryRow, Registry
 from tusou.types import Filter
 
 WISH = Wish("delete", Filter("a"), (None, 1), {"x": 1})

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tusou.errors import Problem, TusouError
 from tusou.storage.database import Database
-from tusou.storage.items import Items, LibraryRow, NewItem, Registry, blob_names, count
+from tusou.storage.items import Items, NewItem, blob_names, count
+from tusou.storage.registry import LibraryRow, Registry
 from tusou.types import ContSign, Words
 
 

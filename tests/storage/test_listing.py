@@ -10,8 +10,8 @@ from sqlalchemy import event, insert
 
 from tusou.storage.conditions import from_json, to_json
 from tusou.storage.database import Database
-from tusou.storage.items import LibraryRow, Registry
 from tusou.storage.listing import Listing
+from tusou.storage.registry import LibraryRow, Registry
 from tusou.storage.tables import items
 from tusou.types import ClassFilter, ClassTerm, ContSign, Filter, Item
 

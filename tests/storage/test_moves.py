@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from tusou.storage.database import Database
-from tusou.storage.items import Items, LibraryRow, NewItem, Registry
+from tusou.storage.items import Items, NewItem
 from tusou.storage.moves import MoveRow, Moves, NextVectors
+from tusou.storage.registry import LibraryRow, Registry
 from tusou.types import ContSign, Vector
 
 

@@ -17,7 +17,8 @@ from tusou.storage.batches import JOBS, Batches, Wish
 from tusou.storage.capacity import CapacityRequests
 from tusou.storage.database import Database
 from tusou.storage.duplicates import Pairs, Scans
-from tusou.storage.items import Items, LibraryRow, NewItem, Registry
+from tusou.storage.items import Items, NewItem
+from tusou.storage.registry import LibraryRow, Registry
 from tusou.types import ContSign
 
 AT_ONCE = 4

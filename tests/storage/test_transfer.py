@@ -10,7 +10,8 @@ from sqlalchemy import delete, insert, select, update
 from tusou.storage import blobs, transfer
 from tusou.storage.blobs import FolderBlobs, new_name
 from tusou.storage.database import Database
-from tusou.storage.items import Items, LibraryRow, Registry
+from tusou.storage.items import Items
+from tusou.storage.registry import LibraryRow, Registry
 from tusou.storage.tables import apps, items, libraries, signups, usage, vectors
 from tusou.types import ContSign
 

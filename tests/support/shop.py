@@ -10,8 +10,8 @@ from tusou.library.library import Library
 from tusou.library.models import Model
 from tusou.library.mover import Mover
 from tusou.runtime import Runtime
-from tusou.storage.items import LibraryRow
 from tusou.storage.moves import MoveRow, NextVectors
+from tusou.storage.registry import LibraryRow
 from tusou.types import ContSign
 
 

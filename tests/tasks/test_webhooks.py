@@ -12,7 +12,7 @@ from support.host import PictureHost
 from tusou.images.fetch import Fetcher
 from tusou.storage.batches import Batch, Batches, Wish
 from tusou.storage.database import Database
-from tusou.storage.items import Registry
+from tusou.storage.registry import Registry
 from tusou.storage.tables import apps
 from tusou.tasks.webhooks import AGAIN, Webhooks, sign
 

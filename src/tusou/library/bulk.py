@@ -10,9 +10,9 @@ from tusou.storage.batches import CHANGES, JOBS, Act, Batches, Wish
 from tusou.storage.batches import Batch as Batch  # for those who ask
 from tusou.storage.database import Also as Also  # likewise
 from tusou.storage.database import Database
-from tusou.storage.items import LibraryRow as LibraryRow  # likewise
-from tusou.storage.items import Registry
 from tusou.storage.listing import Listing
+from tusou.storage.registry import LibraryRow as LibraryRow  # likewise
+from tusou.storage.registry import Registry
 from tusou.types import Filter
 
 _log = logging.getLogger(__name__)

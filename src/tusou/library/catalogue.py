@@ -9,8 +9,9 @@ from tusou.library.models import Models
 from tusou.library.pictures import Pictures
 from tusou.services import SERVICES
 from tusou.storage.database import Database
-from tusou.storage.items import Items, LibraryRow, Registry
+from tusou.storage.items import Items
 from tusou.storage.listing import Listing
+from tusou.storage.registry import LibraryRow, Registry
 from tusou.storage.stale import libraries_waiting
 
 _log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from tusou.library.likeness import Comparison
 from tusou.storage.blobs import Blobs
 from tusou.storage.database import Database
 from tusou.storage.duplicates import Pairs, Scan, Scans, pair
-from tusou.storage.items import LibraryRow, Registry
+from tusou.storage.registry import LibraryRow, Registry
 
 _log = logging.getLogger(__name__)
 

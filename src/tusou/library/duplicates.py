@@ -13,8 +13,8 @@ from tusou.errors import Problem, TusouError
 from tusou.storage.database import Also, Database
 from tusou.storage.duplicates import Contender, Mark, Pair, Pairs, Scans, pair
 from tusou.storage.duplicates import Scan as Scan  # for those who ask
-from tusou.storage.items import LibraryRow
 from tusou.storage.listing import Listing
+from tusou.storage.registry import LibraryRow
 from tusou.types import Filter, Item
 
 Reason = Literal["chosen", "larger", "heavier", "older"]

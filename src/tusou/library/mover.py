@@ -10,8 +10,9 @@ from tusou.library.moving import Move
 from tusou.services import SERVICES
 from tusou.storage.blobs import Blobs
 from tusou.storage.database import Database
-from tusou.storage.items import Items, LibraryRow, Registry
+from tusou.storage.items import Items
 from tusou.storage.moves import MoveRow, Moves, NextVectors
+from tusou.storage.registry import LibraryRow, Registry
 
 _log = logging.getLogger(__name__)
 

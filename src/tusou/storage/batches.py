@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, sel
 from tusou.errors import Problem, TusouError
 from tusou.storage.conditions import from_json, to_json
 from tusou.storage.database import Also, Database
-from tusou.storage.items import require_library
+from tusou.storage.registry import require_library
 from tusou.storage.tables import (
     batches,
     capacity_requests,

@@ -12,7 +12,8 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from tusou.storage.database import Also, Database
-from tusou.storage.items import require_library, stored_vector, stored_words
+from tusou.storage.items import stored_vector, stored_words
+from tusou.storage.registry import require_library
 from tusou.storage.tables import (
     different_pairs,
     items,

@@ -1,4 +1,4 @@
-"""Rows of libraries and of the pictures in them, and the transactions that change them."""
+"""Rows of the pictures of a library with their features, and the transactions that change them."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tusou.errors import Problem, TusouError
-from tusou.storage.database import Also, Database
+from tusou.storage.database import Database
 from tusou.storage.tables import apps, items, keypoints, libraries, vectors, words
 from tusou.types import Classes, ContSign, Keys, Vector, Vectors, Words
 
@@ -18,9 +18,6 @@ _SCAN_ROWS = 20_000
 
 # What every search or add asks is made once: to make a statement, and for SQLAlchemy to see that it
 # has compiled it before, takes longer than to run it.
-_LIBRARY = select(libraries).where(
-    libraries.c.app_id == bindparam("app_id"), libraries.c.service == bindparam("service")
-)
 _BY_SIGN = select(items.c.id, items.c.class1, items.c.class2).where(
     items.c.library_id == bindparam("library_id"), items.c.sign == bindparam("sign")
 )
@@ -42,19 +39,6 @@ VectorRows = tuple[Keys, Vectors, Classes]
 """Pictures' numbers [N], vectors [N × D] and classes [N × 2]."""
 WordRows = tuple[Keys, list[Words], Classes]
 """Likewise with words."""
-
-
-@dataclass(frozen=True, slots=True)
-class LibraryRow:
-    """One library: an application's pictures of one service."""
-
-    id: int
-    app_id: int
-    service: str
-    pack: str
-    capacity: int
-    size: int
-    created: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,88 +89,6 @@ class Moved(Exception):
         super().__init__(pack)
         self.pack = pack
         """Its id."""
-
-
-class Registry:
-    """The libraries there are."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def create(
-        self,
-        app_id: int,
-        service: str,
-        pack: str,
-        capacity: int,
-        also: Also = lambda _: None,
-    ) -> LibraryRow:
-        """Make an empty library; `also` writes what must be written in the same transaction.
-
-        Raises:
-            TusouError: LIBRARY_EXISTS, the application has one for this service.
-        """
-        try:
-            with self._database.write() as connection:
-                connection.execute(
-                    insert(libraries).values(
-                        app_id=app_id,
-                        service=service,
-                        pack=pack,
-                        capacity=capacity,
-                        size=0,
-                        created=int(time.time()),
-                    )
-                )
-                also(connection)
-        except IntegrityError as error:
-            raise TusouError(
-                Problem.LIBRARY_EXISTS, f"application {app_id} has a library for {service}"
-            ) from error
-        return self.get(app_id, service)
-
-    def get(self, app_id: int, service: str) -> LibraryRow:
-        """Look up an application's library.
-
-        Raises:
-            TusouError: NO_LIBRARY.
-        """
-        with self._database.read() as connection:
-            row = connection.execute(_LIBRARY, {"app_id": app_id, "service": service}).one_or_none()
-        if row is None:
-            raise TusouError(
-                Problem.NO_LIBRARY,
-                f"application {app_id} has no library for {service}; "
-                f"make one with: tusou library create {app_id} {service}",
-            )
-        return _library(row)
-
-    def list(self, app_id: int | None = None) -> list[LibraryRow]:
-        """All libraries, or those of one application."""
-        query = select(libraries).order_by(libraries.c.id)
-        if app_id is not None:
-            query = query.where(libraries.c.app_id == app_id)
-        with self._database.read() as connection:
-            return [_library(row) for row in connection.execute(query)]
-
-    def resize(self, row: LibraryRow, capacity: int, also: Also = lambda _: None) -> LibraryRow:
-        """Give a library another capacity.
-
-        Raises:
-            TusouError: INVALID_PARAM, it holds more pictures.
-        """
-        with self._database.write() as connection:
-            resized = connection.execute(
-                update(libraries)
-                .where(libraries.c.id == row.id, libraries.c.size <= capacity)
-                .values(capacity=capacity)
-            )
-            if not resized.rowcount:
-                raise TusouError(
-                    Problem.INVALID_PARAM, f"the library holds more than {capacity} pictures"
-                )
-            also(connection)
-        return self.get(row.app_id, row.service)
 
 
 Mark = Callable[[Connection, int, Sequence[int]], None]
@@ -535,28 +437,10 @@ def count(database: Database, library_id: int) -> int:
         )
 
 
-def require_library(connection: Connection, library_id: int) -> None:
-    """Keep a library from being released until the transaction ends.
-
-    Raises:
-        TusouError: NO_LIBRARY, it was.
-    """
-    row = select(libraries.c.id).where(libraries.c.id == library_id)
-    # As a foreign key holds it: adds, which change the row, need not wait.
-    if connection.scalar(row.with_for_update(read=True, key_share=True)) is None:
-        raise TusouError(Problem.NO_LIBRARY, "the library has just been released")
-
-
 def already_there(sign: ContSign) -> TusouError:
     """The refusal of a picture that the library has; it names the picture."""
     return TusouError(
         Problem.ITEM_EXISTS,
         f"the library has this picture as cont_sign {sign}",
         cont_sign=str(sign),
-    )
-
-
-def _library(row: Row[tuple[object, ...]]) -> LibraryRow:
-    return LibraryRow(
-        row.id, row.app_id, row.service, row.pack, row.capacity, row.size, row.created
     )

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from tusou.storage.database import Database
-from tusou.storage.items import VectorRows, require_library, vector_bytes, vector_rows
+from tusou.storage.items import VectorRows, vector_bytes, vector_rows
+from tusou.storage.registry import require_library
 from tusou.storage.tables import items, libraries, moves, vectors
 from tusou.types import ContSign, Vector
 

@@ -15,9 +15,10 @@ from tusou.storage.batches import JOBS, Batches
 from tusou.storage.batches import Batch as Batch  # for those who ask
 from tusou.storage.batches import Wish as Wish  # likewise
 from tusou.storage.database import Also, Database
-from tusou.storage.items import Items, LibraryRow, Registry
+from tusou.storage.items import Items
 from tusou.storage.listing import Listing
 from tusou.storage.moves import Moves
+from tusou.storage.registry import LibraryRow, Registry
 from tusou.tasks import exporting, importing
 from tusou.tasks.files import Files
 from tusou.tasks.importing import Stop
