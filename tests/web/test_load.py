@@ -14,7 +14,7 @@ from tusou.errors import Problem
 
 PLACES = 8
 HANDLES = 16
-"""Of the database, whose connections stay open: two for each of the threads that may ask at once."""
+"""Of the database, whose connections stay open: two for each thread that may ask at once."""
 SHED = Problem.OVERLOADED.code
 
 
