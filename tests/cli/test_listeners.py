@@ -16,7 +16,7 @@ from uvicorn.server import ServerState
 
 from support.certificates import write_certificate
 from support.server import Server
-from tusou.cli.listeners import Http, Listeners
+from tusou.cli.listeners import Http, Listeners, _listen
 from tusou.settings import STANDARD_PORTS, Settings
 
 
@@ -58,6 +58,29 @@ def test_the_main_port_is_no_private_one() -> None:
     settings = Settings.load({f"TUSOU_{name}": value for name, value in environ.items()})
     with pytest.raises(RuntimeError, match="names the main port"):
         Listeners(settings)
+
+
+async def _sends_at_once() -> bool:
+    """Whether who connects gets what is written without a wait for what was written before."""
+    loop = asyncio.get_running_loop()
+    accepted = loop.create_future()
+
+    class Recorder(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            link = transport.get_extra_info("socket")
+            accepted.set_result(link.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    with _listen("127.0.0.1", 0, "") as listener:
+        async with await loop.create_server(Recorder, sock=listener):
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.close()
+            return bool(await accepted)
+
+
+def test_answers_go_at_once() -> None:
+    # Headers and body are written one after the other. By Nagle's algorithm the body would wait
+    # for the client to confirm the headers, which takes 40 ms.
+    assert asyncio.run(_sends_at_once())
 
 
 def test_serve_private_takes_the_manuals_ports(tmp_path: Path) -> None:
