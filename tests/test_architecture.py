@@ -64,7 +64,7 @@ OWNERS = {
     "botocore": ("storage.s3",),
     "onnxruntime": ("vision.session",),
     "tokenizers": ("vision.text",),
-    "cv2": ("vision.",),
+    "cv2": ("vision.", "images.decode"),
     "PIL": ("images.",),
     "httpcore": ("images.fetch",),
     "limits": ("accounts.quotas", "accounts.counters"),

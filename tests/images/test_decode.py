@@ -622,6 +622,14 @@ def test_a_thumbnail_fits_its_square(size: tuple[int, int], wanted: tuple[int, i
     assert (picture.media_type, (picture.width, picture.height)) == ("image/jpeg", wanted)
 
 
+@pytest.mark.parametrize("size", [(200, 150), (500, 333), (641, 479), (1999, 1401)])
+def test_a_thumbnail_shows_all_of_the_picture(size: tuple[int, int]) -> None:
+    scene = _scene(*size)
+    shown = decode(thumbnail(scene), ANY).rgb.astype(np.int64)
+    wanted = Image.fromarray(scene).resize(shown.shape[1::-1], Image.Resampling.BOX)
+    assert np.abs(shown - np.asarray(wanted)).mean() < 2
+
+
 # Enlarging
 
 

@@ -27,7 +27,7 @@ def test_a_text_lies_by_the_picture_that_shows_it(tmp_path: Path) -> None:
         assert np.allclose(np.linalg.norm(read, axis=1), 1, atol=1e-5)
         # Longer texts are cut, shorter ones padded.
         assert np.allclose(reader.read("red " * 4), reader.read("red " * 400))
-        assert (reader.score(0.5), reader.score(0.25)) == (1, 0.5)
+        assert reader.score_all([0.5, 0.25]) == [1, 0.5]
 
 
 def _colours() -> list[Rgb]:

@@ -146,8 +146,8 @@ class Http(H11Protocol):
 
 def _listen(host: str, port: int, cure: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio lets answers go at once (TCP_NODELAY) on sockets that say they are TCP, and on no other;
-    # otherwise one waits 40 ms until the client has confirmed its headers.
+    # asyncio lets answers go at once (TCP_NODELAY) on sockets that say they are TCP, and on no
+    # others: there the body waits 40 ms until the client has confirmed the headers.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -212,8 +212,7 @@ class Library:
         keys, cosines = sieve.best(
             lambda most: vectors.search(vector, most, sieve.classes), last + 1
         )
-        scores = map(reader.score, cosines)
-        ranked = [Ranked(key, score) for key, score in zip(keys, scores, strict=True)]
+        ranked = list(map(Ranked, keys, reader.score_all(cosines)))
         return self._page(ranked, first, count, after)
 
     def compare(self, first: bytes | Url, second: bytes | Url) -> tuple[float, Match | None]:

@@ -131,8 +131,8 @@ class EmbeddingPipeline:
         """Nearest vectors, their cosines calibrated to scores."""
         with timed("candidates"):
             keys, cosines = _nearest(query, indexes, limit + 1, sieve)
-        scores = map(self._embedder.score, cosines)
-        return [Ranked(key, score) for key, score in zip(keys, scores, strict=True)]
+        scores = self._embedder.score_all(cosines)
+        return list(map(Ranked, keys, scores))
 
     def compare(self, query: Features, other: Features) -> tuple[float, Match | None]:
         """The cosine of both vectors, calibrated."""

@@ -274,8 +274,8 @@ class Items:
     def found(self, keys: Sequence[int]) -> dict[int, Found]:
         """Signs and briefs by number; pictures deleted meanwhile are left out."""
         with self._database.read() as connection:
-            rows = connection.execute(_FOUND, {"keys": keys})
-            return {key: Found(ContSign.from_int(sign), brief) for key, sign, brief in rows}
+            rows = connection.execute(_FOUND, {"keys": keys}).all()
+        return {key: Found(ContSign.from_int(sign), brief) for key, sign, brief in rows}
 
     def local_features(self, keys: Sequence[int]) -> dict[int, LocalFeatures]:
         """Packed keypoints and sketches by number; pictures deleted meanwhile are left out."""

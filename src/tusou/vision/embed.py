@@ -1,5 +1,6 @@
 """Embeddings: a picture becomes one vector of unit length; what looks alike lies close by."""
 
+from collections.abc import Sequence
 from typing import Self
 
 import cv2
@@ -81,6 +82,10 @@ class Embedder:
     def score(self, cosine: float) -> float:
         """Return how alike two pictures are, 0–1, from the cosine of their vectors."""
         return self.pack.calibration.score(cosine)
+
+    def score_all(self, cosines: Sequence[float]) -> list[float]:
+        """Return how alike pairs of pictures are, see `score`."""
+        return self.pack.calibration.score_all(cosines)
 
     def close(self) -> None:
         """Stop; requests that wait are answered with UNAVAILABLE."""

@@ -6,6 +6,7 @@ The model takes pictures as [N × S × S × 3] unsigned bytes, red, green, blue,
 
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,12 @@ class Calibration:
 
     def score(self, cosine: float) -> float:
         """Return how alike two pictures are, 0–1, from the cosine of their vectors."""
-        return float(np.interp(cosine, self.cosines, self.scores))
+        return self.score_all([cosine])[0]
+
+    def score_all(self, cosines: Sequence[float]) -> list[float]:
+        """Return how alike pairs of pictures are; hundreds at once cost what one does."""
+        scores: list[float] = np.interp(cosines, self.cosines, self.scores).tolist()
+        return scores
 
 
 @dataclass(frozen=True, slots=True)

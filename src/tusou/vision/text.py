@@ -3,6 +3,7 @@
 `tokenizers` comes with `tusou[text]`: only packs with a text tower need it.
 """
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -65,9 +66,9 @@ class Reader:
             raise TusouError(Problem.RECOGNIZE, "the model gave no vector for this text")
         return vector
 
-    def score(self, cosine: float) -> float:
-        """How well a picture fits a text, 0–1, from the cosine of their vectors."""
-        return self._calibration.score(cosine)
+    def score_all(self, cosines: Sequence[float]) -> list[float]:
+        """How well pictures fit a text, 0–1, from the cosines of their vectors and the text's."""
+        return self._calibration.score_all(cosines)
 
     def close(self) -> None:
         """Stop; those who wait are answered with UNAVAILABLE."""
