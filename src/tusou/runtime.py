@@ -110,7 +110,6 @@ class Runtime(Office):
                     store_originals=settings.store_originals,
                     indexing=indexing,
                     find_model=self.models.get,
-                    next_pack=self.moves.next_pack,
                 ),
             )
             undo.callback(self.catalogue.close)

@@ -4,7 +4,8 @@ import logging
 import threading
 
 from tusou.errors import TusouError
-from tusou.library.library import Indexing, Library, Tools
+from tusou.library.indexing import Indexing
+from tusou.library.library import Library, Tools
 from tusou.library.models import Models
 from tusou.library.pictures import Pictures
 from tusou.services import SERVICES

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from tusou.errors import Problem, TusouError
 from tusou.images.decode import cut, decode, thumbnail
 from tusou.images.fetch import Fetcher
 from tusou.library.indexes import Indexes
+from tusou.library.indexing import Indexing
 from tusou.library.models import Model, View
 from tusou.library.moving import Move
 from tusou.library.pipelines import Ranked
@@ -21,7 +21,7 @@ from tusou.services import Service
 from tusou.stages import timed
 from tusou.storage.blobs import THUMBNAIL, Blobs, new_name
 from tusou.storage.database import PatientLock
-from tusou.storage.items import Items, Mark, Moved, NewItem
+from tusou.storage.items import Items, Moved, NewItem
 from tusou.storage.moves import NextVectors
 from tusou.types import (
     ClassFilter,
@@ -42,31 +42,6 @@ from tusou.vision import keypoints, overlay, sketch
 _log = logging.getLogger(__name__)
 
 
-class Indexing(Protocol):
-    """Where the indexes of libraries are."""
-
-    shared: bool
-    """Other servers change them, too."""
-    mark: Mark
-    """Is told what each transaction changes."""
-
-    def open(self, library_id: int, model: Model, by_words: bool) -> Indexes:
-        """The indexes of a library by a model pack, to be loaded."""
-        ...
-
-    def mend(self, items: Items, model: Model, by_words: bool, after: int, tell: Tell) -> bool:
-        """Mend what outlives this process and differs from SQL, from a picture's number on.
-
-        Returns:
-            Whether it is done; False: `tell` broke it off.
-        """
-        ...
-
-    def drop(self, library_id: int, pack: str, dimension: int) -> None:
-        """Forget a library's vectors by a pack that nobody searches any more."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What all libraries of a server share."""
@@ -77,8 +52,6 @@ class Tools:
     indexing: Indexing
     find_model: Callable[[str], Model]
     """Opens a pack by its id; raises as `Models.get` does."""
-    next_pack: Callable[[int], str | None]
-    """The pack to which a library is being moved, by whatever server."""
 
 
 class Library:
@@ -446,9 +419,7 @@ class Library:
         move = self._move
         if move is not None:
             return move.see(picture)
-        if not self._tools.indexing.shared:
-            return {}
-        pack = self._tools.next_pack(self._items.library_id)
+        pack = self._tools.indexing.next_pack(self._items.library_id)
         if pack in (None, self.pack):
             return {}
         try:
