@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from tusou.errors import Problem, TusouError
-from tusou.images.decode import cut, decode, thumbnail
+from tusou.images.decode import cut, decode, put_back, thumbnail
 from tusou.images.fetch import Fetcher
 from tusou.library.contents import Contents
 from tusou.library.models import Model, View
 from tusou.library.moving import Move
+from tusou.library.paging import Span
 from tusou.library.pipelines import Ranked
 from tusou.library.shared import Tell
 from tusou.library.sieve import Sieve
@@ -135,14 +136,14 @@ class Library:
         picture = whole if region is None else cut(whole, region, self.service)
         view = self.view
         features = view.pipeline.query(picture)
-        last = _last(first, count, after, self.service)
+        span = Span(first, count, after, self.service.most_results)
         load = self._items.local_features
-        ranked = view.pipeline.rank(features, view.indexes, last, sieve, load)
+        ranked = view.pipeline.rank(features, view.indexes, span.depth, sieve, load)
         ranked = self._put_itself_first(picture.sign, ranked, sieve)
-        page = self._page(ranked, first, count, after)
-        if features.subjects is None:
-            return page
-        return replace(page, subjects=_placed(features.subjects, region, whole))
+        subjects = features.subjects
+        if region is not None and subjects is not None:
+            subjects = [put_back(subject, region, whole) for subject in subjects]
+        return self._page(ranked, span, subjects)
 
     def search_text(
         self, text: str, sieve: Sieve, first: int, count: int, *, after: int | None = None
@@ -160,12 +161,11 @@ class Library:
                 f"param text: the model pack {view.model.pack} has no text tower",
             )
         vector, vectors = reader.read(text), view.indexes.vectors
-        last = _last(first, count, after, self.service)
+        span = Span(first, count, after, self.service.most_results)
         keys, cosines = sieve.best(
-            lambda most: vectors.search(vector, most, sieve.classes), last + 1
+            lambda most: vectors.search(vector, most, sieve.classes), span.depth + 1
         )
-        ranked = list(map(Ranked, keys, reader.score_all(cosines)))
-        return self._page(ranked, first, count, after)
+        return self._page(list(map(Ranked, keys, reader.score_all(cosines))), span)
 
     def compare(self, first: bytes | Url, second: bytes | Url) -> tuple[float, Match | None]:
         """The score that a search by the first picture would give the second, were it stored.
@@ -290,11 +290,12 @@ class Library:
         except TusouError:
             return True
 
-    def _page(self, ranked: Sequence[Ranked], first: int, count: int, after: int | None) -> Page:
-        most = self.service.most_results
-        begin = first if after is None else _behind(ranked, after, first)
-        end = min(begin + count, most)
-        return Page(self._hits(ranked[begin:end]), len(ranked) > end < most, None, end)
+    def _page(
+        self, ranked: Sequence[Ranked], span: Span, subjects: Sequence[Subject] | None = None
+    ) -> Page:
+        begin, end = span.within(ranked)
+        has_more = len(ranked) > end < span.most
+        return Page(self._hits(ranked[begin:end]), has_more, subjects, end)
 
     def _put_itself_first(self, sign: ContSign, ranked: list[Ranked], sieve: Sieve) -> list[Ranked]:
         """The very same picture leads with score 1, whatever its features are worth."""
@@ -335,30 +336,3 @@ class Library:
             # What stays behind is swept up at the next start.
             with timed("blob"), suppress(OSError, TusouError):
                 self._tools.blobs.delete(name)
-
-
-def _last(first: int, count: int, after: int | None, service: Service) -> int:
-    """How many to rank; what came in between may have pushed the last one on."""
-    return min(first + count * (1 if after is None else 2), service.most_results)
-
-
-def _behind(ranked: Sequence[Ranked], key: int, first: int) -> int:
-    """Where the ranking goes on after a picture; where that is gone, at its old place."""
-    places = (place for place, row in enumerate(ranked, 1) if row.key == key)
-    return next(places, first)
-
-
-def _placed(
-    subjects: Sequence[Subject], region: Region | None, whole: Picture
-) -> Sequence[Subject]:
-    """Subjects of a region, in pixels and shares of the whole picture."""
-    if region is None:
-        return subjects
-    left, top, width, height = region
-    share = width * height / (whole.width * whole.height)
-    return [
-        Subject(
-            box.left + left, box.top + top, box.right + left, box.bottom + top, box.share * share
-        )
-        for box in subjects
-    ]
