@@ -29,6 +29,7 @@ class Catalogue:
         self._registry = Registry(database)
         self._models = models
         self.indexing = indexing
+        """Where the indexes are."""
         self._tools = tools
         self._open: dict[int, Library] = {}
         self._opening = threading.Lock()

@@ -24,9 +24,9 @@ Follow = Callable[[Sequence[int], Callable[[Indexes], None]], None]
 class Views:
     """The views of one library, one after the other.
 
-    There is one lock, under which pictures change in SQL and then in the index. An index that is to
-    take the place of another is filled beside it; what changes meanwhile is noted, and made up for
-    under the lock.
+    There is one lock, under which pictures change in SQL and then in the index. In this process, an
+    index that is to take the place of another is filled beside it; what changes meanwhile is noted,
+    and made up for under the lock.
 
     Args:
         service: The library's.
