@@ -3,8 +3,7 @@
 from functools import partial
 
 from tusou.errors import TusouError
-from tusou.library.indexing import OwnIndexing, SharedIndexing
-from tusou.library.library import Indexing
+from tusou.library.indexing import Indexing, OwnIndexing, SharedIndexing
 from tusou.settings import Settings
 from tusou.storage.blobs import Blobs, FolderBlobs
 from tusou.storage.database import Database

@@ -104,13 +104,11 @@ class Runtime(Office):
             self.catalogue = Catalogue(
                 self.database,
                 self.models,
+                indexing,
                 Tools(
                     fetcher=fetcher,
                     blobs=self.blobs,
                     store_originals=settings.store_originals,
-                    indexing=indexing,
-                    find_model=self.models.get,
-                    next_pack=self.moves.next_pack,
                 ),
             )
             undo.callback(self.catalogue.close)

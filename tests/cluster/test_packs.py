@@ -155,7 +155,7 @@ def test_an_add_that_knows_nothing_of_the_move_is_found_after_it(
     here, there = shops
     here.add(1, 2)
     library = there.library  # kept, as by a request that is under way
-    monkeypatch.setattr(library, "_see_ahead", lambda _: {})
+    monkeypatch.setattr(library._views, "see_ahead", lambda _: {})
     here.ask("two")
     there.add(3)
     assert not here.runtime.moves.switch(here.row.id, "two@1")  # three lack the vector

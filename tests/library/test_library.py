@@ -168,8 +168,8 @@ def test_pictures_from_before_there_were_words_are_found_by_them(
     again = Runtime(Settings.load({}, data=tmp_path / "data"))
     try:
         library = _library(again, app, "same_hq")
-        assert library._view.indexes.words is not None
-        assert len(library._view.indexes.words) == 1
+        assert library.view.indexes.words is not None
+        assert len(library.view.indexes.words) == 1
         crop = encoded(scene(1, 640, 480)[60:420, 80:560], "JPEG", quality=60)
         assert _signs(library, crop) == [sign]
     finally:
@@ -276,14 +276,14 @@ def test_an_index_that_cannot_follow_is_made_anew(
     runtime: Runtime, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library = _library(runtime, app)
-    indexes = library._view.indexes
+    indexes = library.view.indexes
 
     def fail(*_: object) -> None:
         raise MemoryError
 
     monkeypatch.setattr(indexes.vectors, "add", fail)
     sign = library.add(picture(1), "one", (0, 0))
-    assert library._view.indexes is not indexes
+    assert library.view.indexes is not indexes
     assert _signs(library, picture(1)) == [sign]
 
 

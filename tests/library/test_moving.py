@@ -227,10 +227,11 @@ def test_pictures_left_without_a_vector_at_the_last_moment_are_not_left_out(
 
     def make_vectors() -> VectorIndex:
         # The index is about to be made; adds that know nothing of the move come in now.
-        move, shop.library._move = shop.library._move, None
+        views = shop.library._views
+        move, views._move = views._move, None
         shop.add(*seeds)
         seeds.clear()
-        shop.library._move = move
+        views._move = move
         return model.make_vectors()
 
     added = [1, 2, *seeds]

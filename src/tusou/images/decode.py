@@ -15,7 +15,7 @@ from PIL.Image import Transpose
 from tusou.errors import Problem, TusouError
 from tusou.images import containers
 from tusou.services import Service
-from tusou.types import ContSign, Picture, Region, Rgb
+from tusou.types import ContSign, Picture, Region, Rgb, Subject
 
 MOST_BYTES = 4 << 20
 """Of a picture file. Source: shared contract, section 1."""
@@ -85,6 +85,18 @@ def cut(picture: Picture, region: Region, service: Service) -> Picture:
         raise TusouError(Problem.INVALID_PARAM, f"a region has sides of {least} pixels at least")
     rgb = np.ascontiguousarray(picture.rgb[top : top + height, left : left + width])
     return Picture(rgb, sign(rgb), picture.data, picture.media_type)
+
+
+def put_back(subject: Subject, region: Region, whole: Picture) -> Subject:
+    """A subject of the part that was cut out, in pixels and as a share of the whole picture."""
+    left, top, width, height = region
+    return Subject(
+        subject.left + left,
+        subject.top + top,
+        subject.right + left,
+        subject.bottom + top,
+        subject.share * (width * height / (whole.width * whole.height)),
+    )
 
 
 def sign(rgb: Rgb) -> ContSign:

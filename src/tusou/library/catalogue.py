@@ -4,9 +4,11 @@ import logging
 import threading
 
 from tusou.errors import TusouError
-from tusou.library.library import Indexing, Library, Tools
+from tusou.library.indexing import Indexing
+from tusou.library.library import Library, Tools
 from tusou.library.models import Models
 from tusou.library.pictures import Pictures
+from tusou.library.views import Views
 from tusou.services import SERVICES
 from tusou.storage.database import Database
 from tusou.storage.items import Items
@@ -20,10 +22,14 @@ _log = logging.getLogger(__name__)
 class Catalogue:
     """Opens libraries on first use; one that another process created is found too."""
 
-    def __init__(self, database: Database, models: Models, tools: Tools) -> None:
+    def __init__(
+        self, database: Database, models: Models, indexing: Indexing, tools: Tools
+    ) -> None:
         self._database = database
         self._registry = Registry(database)
         self._models = models
+        self.indexing = indexing
+        """Where the indexes are."""
         self._tools = tools
         self._open: dict[int, Library] = {}
         self._opening = threading.Lock()
@@ -60,13 +66,7 @@ class Catalogue:
             library = self._open.get(row.id)
             if library is None or self._is_outdated(library, row):
                 # The row may be older than a move that was made meanwhile.
-                now = self._registry.get(row.app_id, row.service)
-                self._open[row.id] = Library(
-                    SERVICES[row.service],
-                    self._models.get(now.pack),
-                    Items(self._database, row.id, self._tools.indexing.mark),
-                    self._tools,
-                )
+                self._open[row.id] = self._load(self._registry.get(row.app_id, row.service))
             return self._open[row.id]
 
     def rows(self) -> dict[int, int]:
@@ -74,14 +74,15 @@ class Catalogue:
         # A copy, made in one step: a library that is being opened keeps nobody waiting here.
         return {number: len(library) for number, library in self._open.copy().items()}
 
+    def _load(self, row: LibraryRow) -> Library:
+        service = SERVICES[row.service]
+        items = Items(self._database, row.id, self.indexing.mark)
+        views = Views(service, row.pack, items, self._models, self.indexing)
+        return Library(service, items, views, self._tools)
+
     def _is_outdated(self, library: Library, row: LibraryRow) -> bool:
         """Whether another server has moved the library to another pack."""
-        return self._tools.indexing.shared and library.pack != row.pack
-
-    @property
-    def indexing(self) -> Indexing:
-        """Where the indexes are."""
-        return self._tools.indexing
+        return self.indexing.shared and library.pack != row.pack
 
     def pictures(self, app_id: int, service: str) -> Pictures:
         """The application's pictures for a service, to look at; needs no index and no model.

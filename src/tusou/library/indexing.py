@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 from tusou.index.base import SharedVectorIndex, SharedWordIndex, WordIndex
 from tusou.library.indexes import Indexes
@@ -9,6 +10,7 @@ from tusou.library.models import Model
 from tusou.library.shared import SharedIndexes, Tell
 from tusou.storage.database import Database
 from tusou.storage.items import Items, Mark
+from tusou.storage.moves import Moves
 from tusou.storage.stale import SharedClock, Stale, forget_all, mark
 
 MakeVectors = Callable[[str, int, int, SharedClock], SharedVectorIndex]
@@ -17,6 +19,35 @@ MakeWords = Callable[[int, SharedClock], SharedWordIndex]
 """Opens the words of a library."""
 FindDimension = Callable[[str], int | None]
 """Tells the dimension of a pack's vectors; None where this server does not have the pack."""
+
+
+class Indexing(Protocol):
+    """Where the indexes of libraries are."""
+
+    shared: bool
+    """Other servers change them, too."""
+    mark: Mark
+    """Is told what each transaction changes."""
+
+    def open(self, library_id: int, model: Model, by_words: bool) -> Indexes:
+        """The indexes of a library by a model pack, to be loaded."""
+        ...
+
+    def mend(self, items: Items, model: Model, by_words: bool, after: int, tell: Tell) -> bool:
+        """Mend what outlives this process and differs from SQL, from a picture's number on.
+
+        Returns:
+            Whether it is done; False: `tell` broke it off.
+        """
+        ...
+
+    def next_pack(self, library_id: int) -> str | None:
+        """The pack to which another server may be moving a library; None: none does."""
+        ...
+
+    def drop(self, library_id: int, pack: str, dimension: int) -> None:
+        """Forget a library's vectors by a pack that nobody searches any more."""
+        ...
 
 
 class OwnIndexing:
@@ -37,6 +68,9 @@ class OwnIndexing:
         """There is nothing to mend: indexes are made anew."""
         return True
 
+    def next_pack(self, library_id: int) -> None:
+        """Only this process moves a library."""
+
     def drop(self, library_id: int, pack: str, dimension: int) -> None:
         """There is nothing to drop: they went with those who searched them."""
 
@@ -54,6 +88,7 @@ class SharedIndexing:
         find_dimension: FindDimension,
     ) -> None:
         self._database = database
+        self._moves = Moves(database)
         self._make_vectors = make_vectors
         self._make_words = make_words
         self._find_dimension = find_dimension
@@ -83,6 +118,10 @@ class SharedIndexing:
         indexes = self.open(items.library_id, model, by_words)
         indexes.load(items, model.pack)
         return indexes.mend(items, after, tell)
+
+    def next_pack(self, library_id: int) -> str | None:
+        """The pack to which a library is being moved, by whatever server."""
+        return self._moves.next_pack(library_id)
 
     def drop(self, library_id: int, pack: str, dimension: int) -> None:
         """Take a library's vectors by a pack out that nobody searches any more."""
