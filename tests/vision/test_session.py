@@ -150,6 +150,45 @@ def test_a_run_takes_no_more_rows_than_the_largest_batch(
     assert gate.batches == [[0], [1, 2], [3, 4], [5]]
 
 
+def test_runs_go_on_side_by_side_and_no_more_of_them_than_may(
+    gate: Gate, threads: ThreadPoolExecutor
+) -> None:
+    with Batcher(gate, largest=1, side_by_side=2) as batcher:
+        answers = [threads.submit(batcher.encode, row(number)) for number in (1, 2, 3)]
+        until(lambda: len(gate.batches) == 2)
+        assert batcher.waiting == 1
+        gate.open.set()
+        assert [answer.result(60)[0] for answer in answers] == [2, 4, 6]
+        assert batcher.load.runs == (3,)
+    assert sorted(gate.batches) == [[1], [2], [3]]
+
+
+def test_a_session_on_a_processor_is_shared_row_by_row(
+    session: Session, threads: ThreadPoolExecutor
+) -> None:
+    pictures = noise(6)
+    with session.shared() as batcher:
+        answers = [threads.submit(batcher.encode, picture) for picture in pictures]
+        found = np.stack([answer.result(60) for answer in answers])
+        assert batcher.load.runs == (6,)
+    np.testing.assert_allclose(found, session.run(pictures), atol=1e-5)
+
+
+def test_closing_while_runs_go_on_side_by_side_finishes_all_of_them(
+    gate: Gate, threads: ThreadPoolExecutor
+) -> None:
+    batcher = Batcher(gate, largest=1, side_by_side=2)
+    answers = [threads.submit(batcher.encode, row(number)) for number in (1, 2)]
+    until(lambda: len(gate.batches) == 2)
+    answers.append(threads.submit(batcher.encode, row(3)))
+    until(lambda: batcher.waiting == 1)
+    closing = threads.submit(batcher.close)
+    assert problem_of(answers[2]) == Problem.UNAVAILABLE
+    gate.open.set()
+    closing.result(60)
+    assert [answer.result(60)[0] for answer in answers[:2]] == [2, 4]
+
+
 def test_a_row_that_fails_does_not_hurt_the_others(gate: Gate, threads: ThreadPoolExecutor) -> None:
     with Batcher(gate) as batcher:
         answers = queue_behind_a_run(batcher, gate, threads, [1, -1, 3])

@@ -9,7 +9,7 @@ import numpy as np
 from tusou.errors import Problem, TusouError
 from tusou.types import Rgb, Vector
 from tusou.vision.packs import Pack
-from tusou.vision.session import Batcher, Load, Session
+from tusou.vision.session import Load, Session
 
 GREY = 127
 """Margins have the colour that image models take for zero."""
@@ -24,7 +24,6 @@ class Embedder:
         *,
         threads: int | None = None,
         provider: str = "",
-        largest: int = 8,
         waiting: int = 64,
     ) -> None:
         """Load the pack's model.
@@ -33,15 +32,13 @@ class Embedder:
             pack: the model and what it takes and gives.
             threads: cores for one run, by default all that the process may use.
             provider: what runs the model, see `Session`.
-            largest: most pictures in one run.
             waiting: most pictures that may wait before more are refused.
 
         Raises:
             TusouError: INTERNAL_BACKEND, the model does not load.
         """
         self.pack = pack
-        session = Session(pack.model, threads, provider)
-        self._batcher = Batcher(session.run, largest=largest, waiting=waiting)
+        self._batcher = Session(pack.model, threads, provider).shared(waiting)
 
     @property
     def id(self) -> str:

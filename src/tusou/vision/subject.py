@@ -54,7 +54,7 @@ class Finder:
                 source = resources.files("tusou.vision") / "models" / "subject.onnx"
                 with resources.as_file(source) as file:
                     session = Session(Path(file), self._threads, self._provider)
-                self._batcher = Batcher(session.run)
+                self._batcher = session.shared()
             return self._batcher
 
 

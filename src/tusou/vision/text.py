@@ -11,7 +11,7 @@ import numpy as np
 from tusou.errors import Problem, TusouError
 from tusou.types import Vector
 from tusou.vision.packs import Pack
-from tusou.vision.session import Batcher, Session
+from tusou.vision.session import Session
 
 
 class Reader:
@@ -51,7 +51,7 @@ class Reader:
             pad_token=padding.get("pad_token", "[PAD]"),
         )
         self._calibration = tower.calibration
-        self._batcher = Batcher(Session(tower.model, provider=provider).run, waiting=waiting)
+        self._batcher = Session(tower.model, provider=provider).shared(waiting)
 
     def read(self, text: str) -> Vector:
         """The vector of a text.
