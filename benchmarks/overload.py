@@ -13,6 +13,7 @@ import multiprocessing
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from multiprocessing.pool import AsyncResult
 from pathlib import Path
@@ -98,6 +99,7 @@ def storm(address: str, turns: tuple[list[Turn], list[Turn]], rate: float, secon
             pressure.steady, (address, greedy, rate, seconds, CONNECTIONS)
         )
         beside.join(seconds)
+        time.sleep(0.5)  # not at the very moments of the other's calls
         again = pressure.steady(address, greedy, 1, AROUND, 10)
         beside.join()
         return Stormed(sent.get(), ease, again)
