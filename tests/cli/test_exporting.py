@@ -202,8 +202,10 @@ def test_vectors_come_as_arrays_and_as_a_table(
     assert (str(arrays["pack"]), str(arrays["service"])) == ("similar@1", "similar")
     assert table.schema.metadata[b"pack"] == b"similar@1"
     monkeypatch.chdir(tmp_path)
-    for program in programs(DOCS / "export.md"):
+    *here, viewer = programs(DOCS / "export.md")
+    for program in here:
         exec(program)
+    compile(viewer, "export.md", "exec")  # it needs Spotlight, larger than all that is tested here
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{filled.pictures[0].id} 1.000"  # a picture is nearest to itself
     assert lines[5:] == [f"{len(BRIEFS)} similar@1"]
