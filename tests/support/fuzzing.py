@@ -27,6 +27,8 @@ def fuzz(
         *("--header", f"authorization: Bearer {caller.token}"),
         *("--checks", ",".join(checks)),
         *bounds,
+        # A hundred pictures by URL wait for a hundred names, of which some networks lose many.
+        *("--request-timeout", "60"),
         *("--include-path-regex", paths or "."),
         *("--continue-on-failure", "--warnings", "off", "--generation-database", "none"),
     ]
