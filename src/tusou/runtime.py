@@ -105,11 +105,7 @@ class Runtime(Office):
                 self.database,
                 self.models,
                 indexing,
-                Tools(
-                    fetcher=fetcher,
-                    blobs=self.blobs,
-                    store_originals=settings.store_originals,
-                ),
+                Tools(fetcher, self.blobs, settings.store_originals),
             )
             undo.callback(self.catalogue.close)
             manifests = Fetcher(
