@@ -68,8 +68,7 @@ class ContSign(NamedTuple):
     @classmethod
     def from_int(cls, number: int) -> Self:
         """Undo `int`; takes the signed 64-bit number that SQL keeps."""
-        number &= (1 << 64) - 1
-        return cls(number >> 32, number & 0xFFFFFFFF)
+        return cls(number >> 32 & 0xFFFFFFFF, number & 0xFFFFFFFF)
 
     def __int__(self) -> int:
         """The sign as one signed 64-bit number, which every SQL database can hold."""

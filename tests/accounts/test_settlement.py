@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Literal
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import Engine, event, func, select
 
 from support.calls import count_calls
 from support.clock import Clock
@@ -100,7 +100,7 @@ def test_a_settlement_that_dies_at_any_statement_leaves_nothing_half_done(
             if seen == deadly:
                 raise KeyboardInterrupt
 
-        event.listen(database.engine, "before_cursor_execute", die)
+        event.listen(Engine, "before_cursor_execute", die)
         try:
             billing.settlement.settle()
         except KeyboardInterrupt:
@@ -108,7 +108,7 @@ def test_a_settlement_that_dies_at_any_statement_leaves_nothing_half_done(
         else:
             break
         finally:
-            event.remove(database.engine, "before_cursor_execute", die)
+            event.remove(Engine, "before_cursor_execute", die)
         assert billing.ledger.account(app_id) == before
         assert billing.packages.list(app_id) == [package]
         assert _charged(database) == (0, 0)

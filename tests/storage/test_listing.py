@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, insert
+from sqlalchemy import Engine, event, insert
 
 from tusou.storage.conditions import from_json, to_json
 from tusou.storage.database import Database
@@ -139,12 +139,12 @@ def test_rows_are_read_only_of_pictures_that_are_shown(
         pytest.skip("PostgreSQL plans by statistics, which so few rows do not give")
     asked: list[tuple[str, Any]] = []
 
-    @event.listens_for(database.engine, "before_cursor_execute")
+    @event.listens_for(Engine, "before_cursor_execute")
     def note(_1: object, _2: object, statement: str, parameters: Any, *_: object) -> None:
         asked.append((statement, parameters))
 
     ask(listing)
-    event.remove(database.engine, "before_cursor_execute", note)
+    event.remove(Engine, "before_cursor_execute", note)
     statement, parameters = next(pair for pair in asked if "FROM items" in pair[0])
     with database.read() as connection:
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)

@@ -1,6 +1,6 @@
 """What the embedder promises of a picture's vector."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from tusou.errors import Problem, TusouError
 from tusou.types import Rgb
 from tusou.vision import packs
-from tusou.vision.embed import Embedder, resize, square, stack
+from tusou.vision.embed import Embedder, resize, resize_fast, square, stack
 
 PACK = packs.bundled()["base"]
+Resize = Callable[[Rgb, int, int], Rgb]
 
 
 @pytest.fixture(scope="module")
@@ -148,18 +149,32 @@ def test_what_may_not_be_stretched_away_becomes_margins(
     assert abs(columns.argmax() - columns[::-1].argmax()) <= 1
 
 
-@pytest.mark.parametrize(("width", "height"), [(64, 64), (200, 64), (64, 200), (200, 200)])
-def test_resizing_keeps_the_mean_colour(width: int, height: int) -> None:
+@pytest.mark.parametrize("way", [resize, resize_fast])
+@pytest.mark.parametrize(
+    ("width", "height"), [(64, 64), (200, 64), (64, 200), (200, 200), (30, 45), (10, 100), (7, 3)]
+)
+def test_resizing_keeps_the_mean_colour(way: Resize, width: int, height: int) -> None:
     picture = draw(10, 100, 100)
-    before, after = picture.mean(axis=(0, 1)), resize(picture, width, height).mean(axis=(0, 1))
-    np.testing.assert_allclose(after, before, atol=3)
+    made = way(picture, width, height)
+    assert made.shape == (height, width, 3)
+    assert made.dtype == np.uint8
+    np.testing.assert_allclose(made.mean(axis=(0, 1)), picture.mean(axis=(0, 1)), atol=3)
 
 
-def test_shrinking_a_fine_pattern_gives_its_mean_and_no_moire() -> None:
+@pytest.mark.parametrize("way", [resize, resize_fast])
+@pytest.mark.parametrize("height", [100, 190, 600])
+def test_shrinking_a_fine_pattern_gives_its_mean_and_no_moire(way: Resize, height: int) -> None:
     stripes = np.zeros((600, 600, 3), np.uint8)
     stripes[:, ::2] = 254
-    small = resize(stripes, 100, 100)
+    small = way(stripes, 100, height)
     assert small.min() == small.max() == 127
+
+
+def test_what_is_resized_fast_looks_the_same_to_a_model(embedder: Embedder) -> None:
+    picture = draw(11, 480, 640)
+    size = embedder.pack.size
+    one, other = (embedder.embed(way(picture, size, size)) for way in (resize, resize_fast))
+    assert one @ other > 0.99
 
 
 @given(st.integers(1, 700), st.integers(1, 700))

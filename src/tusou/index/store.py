@@ -7,6 +7,9 @@ from tusou.index.rows import Rows, Slots
 from tusou.index.scan import NOTHING, Chunk, Found, Grouped, Points
 from tusou.types import ClassFilter
 
+_PORTIONS = 8
+"""A chunk that is to go to the groups is so many times smaller than others."""
+
 
 class Store:
     """Rows with their codes, each in one chunk or one group. Its owner holds the gate."""
@@ -29,7 +32,9 @@ class Store:
         """Take in less than a chunk of rows: points [N × D], slots [N]."""
         if not len(points):
             return
-        if self._open is not None and len(self._open) + len(points) > self._chunk_rows:
+        # What is not in a group is scanned by every search; without groups one large chunk is best.
+        most = self._chunk_rows if self.grouped is None else self._chunk_rows // _PORTIONS
+        if self._open is not None and len(self._open) + len(points) > most:
             self.seal()
         if self._open is None:
             self._open = Chunk(points, slots)

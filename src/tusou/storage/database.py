@@ -77,27 +77,32 @@ class Database:
         try:
             # A failed statement is logged without its values: briefs, digests, sealed keys.
             self.engine = create_engine(parsed, hide_parameters=True, **options)
-            # A read of PostgreSQL without a transaction around it waits for the server three times
-            # and not six; at its level of isolation each statement sees a moment of its own anyway.
-            self._reader = self.engine
-            if not self._sqlite:
-                options["isolation_level"] = "AUTOCOMMIT"
-                self._reader = create_engine(parsed, hide_parameters=True, **options)
+            # Reads have no transaction around them: in PostgreSQL they would wait for the server
+            # six times and not three, in SQLite `BEGIN` and `ROLLBACK` cost what a row by key does.
+            self._reader = create_engine(
+                parsed,
+                hide_parameters=True,
+                isolation_level="AUTOCOMMIT",
+                skip_autocommit_rollback=True,
+                **options,
+            )
         except ModuleNotFoundError as error:
             raise ValueError(
                 f"the database setting needs the package {error.name}: pip install 'tusou[cluster]'"
             ) from None
-        for engine in {self.engine, self._reader}:
+        for engine in (self.engine, self._reader):
             if engine.driver == "pg8000":
                 _prepare_pg8000(engine)
         # SQLite has one writer at a time; waiting here is fair and cheap, waiting there is polling.
         self._writer = PatientLock() if self._sqlite else _NoLock()
         if self._sqlite:
-            _prepare_sqlite(self.engine)
+            for engine in (self.engine, self._reader):
+                _prepare_sqlite(engine)
+            event.listen(self.engine, "begin", _begin)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view of the database; in PostgreSQL each statement has its own."""
+        """For statements that only read; each sees a moment of its own."""
         with timed("sql"), _translated(), self._reader.connect() as connection:
             yield connection
 
@@ -233,7 +238,7 @@ class Database:
     @property
     def in_use(self) -> int:
         """Connections that somebody has at the moment."""
-        pools = [engine.pool for engine in {self.engine, self._reader}]
+        pools = [engine.pool for engine in (self.engine, self._reader)]
         return sum(pool.checkedout() for pool in pools if isinstance(pool, QueuePool))
 
     def close(self) -> None:
@@ -348,8 +353,8 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def connect(connection: DBAPIConnection, _: object) -> None:
         assert isinstance(connection, sqlite3.Connection)  # noqa: S101 - narrows the type
-        # Transactions are begun by the listener below, not by the driver, which would begin
-        # a write as a read and then fail with "database is locked" instead of waiting.
+        # Transactions are begun by `_begin`, not by the driver, which would begin a write as a read
+        # and then fail with "database is locked" instead of waiting.
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
@@ -362,10 +367,10 @@ def _prepare_sqlite(engine: Engine) -> None:
             _patiently(cursor, f"PRAGMA {pragma}")
         cursor.close()
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        write = connection.get_execution_options().get(_WRITE, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+def _begin(connection: Connection) -> None:
+    write = connection.get_execution_options().get(_WRITE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
 def _prepare_pg8000(engine: Engine) -> None:

@@ -109,6 +109,23 @@ def resize(picture: Rgb, width: int, height: int) -> Rgb:
     return picture
 
 
+def resize_fast(picture: Rgb, width: int, height: int) -> Rgb:
+    """Resize in a fifth of the time: average whole blocks of pixels, interpolate what that gives.
+
+    Models see the same in it: vectors have a cosine of .998 with those by `resize`, and searches
+    find as much (docs/decisions.md). What shrinks much more along one axis is left to `resize`.
+    """
+    rows, columns = picture.shape[:2]
+    block = max(1, min(rows // height, columns // width))
+    if max(rows / height, columns / width) >= 3 * block:
+        return resize(picture, width, height)
+    if block > 1:
+        down, across = rows // block, columns // block
+        picture = resize(picture[: down * block, : across * block], across, down)
+    shown = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(shown, np.uint8)
+
+
 def stack(picture: Rgb) -> Rgb:
     """Cut a strip [H × W × 3] into pieces and lay them side by side, about as wide as long.
 
@@ -135,5 +152,5 @@ def square(picture: Rgb, size: int, stretch: float) -> Rgb:
     wide, high = (size, short) if width > height else (short, size)
     canvas = np.full((size, size, 3), GREY, np.uint8)
     top, left = (size - high) // 2, (size - wide) // 2
-    canvas[top : top + high, left : left + wide] = resize(picture, wide, high)
+    canvas[top : top + high, left : left + wide] = resize_fast(picture, wide, high)
     return canvas
