@@ -5,19 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-_OF_BASE64 = ((b"%2B", b"+"), (b"%2F", b"/"), (b"%3D", b"="))
-
 
 def unquote(data: bytes, block: int = 64 << 10) -> bytes:
     """Undo the escapes of a form, `block` bytes at a time, which bounds the memory.
 
     What only looks like an escape stays as it is.
     """
-    data = data.replace(b"+", b" ")
-    # All that base64 needs: none becomes a part of another escape, and a picture has no others.
-    for escape, plain in _OF_BASE64:
-        data = data.replace(escape, plain)
-    return data if b"%" not in data else b"".join(map(_unquoted, _blocks(data, block)))
+    return b"".join(map(_unquoted, _blocks(data.replace(b"+", b" "), block)))
 
 
 def _unquoted(data: bytes) -> bytes:
