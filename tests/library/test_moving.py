@@ -1,7 +1,7 @@
 """Moving a library to another model pack: nothing is missed, nothing stale is found, ever."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -186,19 +186,19 @@ def test_searches_adds_and_deletes_during_moves_never_miss_and_never_see_what_is
 
 
 class SlowBlobs:
-    """Blobs whose next `put` waits: an add stops between its features and its row."""
+    """Blobs that keep who puts some waiting: an add stops between its features and its row."""
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self.reached = threading.Event()
         self.go_on = threading.Event()
-        self.get, self.delete, self.names = blobs.get, blobs.delete, blobs.names
-        self.close = blobs.close
+        self.put, self.get, self.delete = blobs.put, blobs.get, blobs.delete
+        self.names, self.close = blobs.names, blobs.close
 
-    def put(self, name: str, data: bytes) -> None:
+    def put_all(self, blobs: Mapping[str, bytes]) -> None:
         self.reached.set()
         assert self.go_on.wait(60)
-        self._blobs.put(name, data)
+        self._blobs.put_all(blobs)
 
 
 def test_an_add_that_began_before_the_move_is_found_after_it(shop: Shop) -> None:

@@ -38,6 +38,15 @@ def test_what_was_put_is_got_and_after_a_delete_it_is_gone(blobs: Blobs) -> None
         blobs.get(name)
 
 
+def test_several_are_put_together(blobs: Blobs) -> None:
+    first, second = new_name(), new_name()
+    several = {first: b"picture", f"{first}.thumb": b"small", second: b""}
+    blobs.put_all(several)
+    assert {name: blobs.get(name) for name, _ in blobs.names()} == several
+    with pytest.raises(KeyError):
+        blobs.put_all({"../secret.key": b"x"})
+
+
 @pytest.mark.parametrize("name", ["../secret.key", "", "a/b", "..", "0" * 31, "0" * 32 + "/x"])
 def test_a_name_cannot_lead_out_of_the_store(blobs: Blobs, tmp_path: Path, name: str) -> None:
     (tmp_path / "secret.key").write_bytes(b"secret")

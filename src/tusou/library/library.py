@@ -325,8 +325,7 @@ class Library:
         with timed("thumbnail"):
             small = thumbnail(picture.rgb)
         with timed("blob"):
-            self._tools.blobs.put(name, picture.data)
-            self._tools.blobs.put(name + THUMBNAIL, small)
+            self._tools.blobs.put_all({name: picture.data, name + THUMBNAIL: small})
         return name
 
     def _discard(self, blob: str) -> None:

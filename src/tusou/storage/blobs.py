@@ -3,7 +3,7 @@
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -33,6 +33,14 @@ class Blobs(Protocol):
 
     def put(self, name: str, data: bytes) -> None:
         """Keep `data`; on disk when this returns, never there in part.
+
+        Raises:
+            TusouError: UNAVAILABLE, the store takes nothing now.
+        """
+        ...
+
+    def put_all(self, blobs: Mapping[str, bytes]) -> None:
+        """Keep several as `put` does; when it raises, some of them may be there.
 
         Raises:
             TusouError: UNAVAILABLE, the store takes nothing now.
@@ -112,11 +120,17 @@ class FolderBlobs:
 
     def put(self, name: str, data: bytes) -> None:
         """Write beside, sync, rename: a crash leaves the old state or the new one."""
-        path = self._path(name)
+        self.put_all({name: data})
+
+    def put_all(self, blobs: Mapping[str, bytes]) -> None:
+        """Likewise; a folder that takes several of them is synced once."""
+        paths = {self._path(name): data for name, data in blobs.items()}
         try:
-            path.parent.mkdir(exist_ok=True)
-            _write_beside(path, data)
-            _sync_folder(path.parent)
+            for path, data in paths.items():
+                self._make(path.parent)
+                _write_beside(path, data)
+            for folder in {path.parent for path in paths}:
+                _sync_folder(folder)
         except OSError as error:
             raise TusouError(Problem.UNAVAILABLE, "the picture store did not answer") from error
 
@@ -144,6 +158,14 @@ class FolderBlobs:
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def _make(self, folder: Path) -> None:
+        """Make a subfolder that is not there yet, so that it stays."""
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            return
+        _sync_folder(self._folder)
 
 
 def _write_beside(path: Path, data: bytes) -> None:

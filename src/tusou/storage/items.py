@@ -34,6 +34,7 @@ _GROW = (
     .returning(libraries.c.pack)
 )
 _INSERT = insert(items).returning(items.c.id)
+_INSERT_VECTORS, _INSERT_KEYPOINTS, _INSERT_WORDS = map(insert, (vectors, keypoints, words))
 
 VectorRows = tuple[Keys, Vectors, Classes]
 """Pictures' numbers [N], vectors [N × D] and classes [N × 2]."""
@@ -146,15 +147,14 @@ class Items:
                         "updated": now,
                     },
                 ).one()
-                connection.execute(insert(vectors), self._vector_rows(key, item.vectors))
+                connection.execute(_INSERT_VECTORS, self._vector_rows(key, item.vectors))
                 if item.keypoints is not None:
                     connection.execute(
-                        insert(keypoints).values(
-                            item_id=key, keypoints=item.keypoints, sketch=item.sketch
-                        )
+                        _INSERT_KEYPOINTS,
+                        {"item_id": key, "keypoints": item.keypoints, "sketch": item.sketch},
                     )
                 if item.words is not None:
-                    connection.execute(insert(words), self._word_rows([(key, item.words)]))
+                    connection.execute(_INSERT_WORDS, self._word_rows([(key, item.words)]))
                 self._mark(connection, self._library_id, [key])
         except IntegrityError as error:
             raise already_there(item.sign) from error
@@ -343,7 +343,7 @@ class Items:
     def give_words(self, found: Mapping[int, Words]) -> None:
         """Store words of pictures that had none."""
         with self._database.write() as connection:
-            connection.execute(insert(words), self._word_rows(found.items()))
+            connection.execute(_INSERT_WORDS, self._word_rows(found.items()))
 
     def _hold(self, connection: Connection) -> None:
         """Keep others from adding to or deleting from the library until the transaction ends.

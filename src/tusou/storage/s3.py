@@ -1,6 +1,6 @@
 """Picture files in a bucket of Amazon S3, or of any store that speaks its language."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import boto3
@@ -53,6 +53,11 @@ class S3Blobs:
         check_name(name)
         with _translated():
             self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=data)
+
+    def put_all(self, blobs: Mapping[str, bytes]) -> None:
+        """Write several, one after the other."""
+        for name, data in blobs.items():
+            self.put(name, data)
 
     def get(self, name: str) -> bytes:
         """Read a blob; KeyError where there is none."""
