@@ -1,8 +1,9 @@
 """Copies of pictures, found again: crops, rotations, re-encodings, overlays, photos of prints.
 
-Derives copies from pictures of `shared/datasets/pool`, adds the originals and distractors to one
-library of same_hq over HTTP and searches with every copy. Prints recall and rank 1 a kind of copy,
-for us and, in the same run, for pHash, for an ORB index and for our embedding alone.
+Derives copies from pictures of `shared/datasets/pool`, or from larger ones (`--large`), adds the
+originals and distractors to one library of same_hq over HTTP and searches with every copy. Prints
+recall and rank 1 a kind of copy, for us and, in the same run, for pHash, for an ORB index and for
+our embedding alone.
 """
 
 import argparse
@@ -35,12 +36,18 @@ def main() -> None:
     parser.add_argument(
         "--pictures", type=int, default=1000, help="originals that are searched for"
     )
+    parser.add_argument(
+        "--large", type=int, help="originals are all wallpapers and so many pages, not the pool's"
+    )
     parser.add_argument("--distractors", type=int, default=3000)
     parser.add_argument("--queries", type=int, help="originals a kind, drawn anew (default: all)")
     parser.add_argument("--datasets", type=Path, default=SHARED)
     parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
-    originals, others = choose(options.datasets, options.pictures, options.distractors)
+    pictures = 0 if options.large else options.pictures
+    originals, others = choose(options.datasets, pictures, options.distractors)
+    if options.large:
+        originals = choose_large(options.datasets, options.large)
     print(f"{len(originals)} originals among {len(originals) + len(others)} pictures\n")
     peers = [PHash(), OrbIndex(), EmbeddingIndex()] if options.peers else []
     names = ["tusou", *(peer.name for peer in peers)]
@@ -65,6 +72,17 @@ def choose(datasets: Path, pictures: int, distractors: int) -> tuple[list[Path],
     order = np.random.default_rng(1).permutation(len(paths))[: pictures + distractors]
     chosen = [datasets / paths[place] for place in order]
     return chosen[:pictures], chosen[pictures:]
+
+
+def choose_large(datasets: Path, pages: int) -> list[Path]:
+    """Wallpapers of 900 px and pages of 550, by lot; the pool's pictures have 224 for the most."""
+    folder = datasets / "protocols"
+    papers, books = (
+        json.loads((folder / f"{name}.json").read_text())["gallery"]
+        for name in ("same_wallpapers", "picturebook")
+    )
+    drawn = np.random.default_rng(5).permutation(len(books))[:pages]
+    return [datasets / path for path in (*papers, *(books[place] for place in drawn))]
 
 
 def table(originals: Sequence[Rgb], finders: Sequence["Finder"], queries: int) -> None:

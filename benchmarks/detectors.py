@@ -49,6 +49,8 @@ from tusou.vision import geometry, keypoints
 BUDGET: Final = keypoints.LIMIT
 LARGE_BUDGET: Final = 1000
 """For binary descriptors, which are small and weak."""
+SIDE: Final = 640
+"""Pixels of the longer side of the pictures that all other detectors see."""
 RATIO: Final = 0.8
 """The nearest neighbour's distance by the second's, at most: Lowe's."""
 PIXELS: Final = 5.0
@@ -279,7 +281,7 @@ def _distances(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float32]:
 
 def make_rows() -> Iterator[Row]:
     """Every row whose packages are installed; a note for the others."""
-    for side in (keypoints.SIDE, 512, 320):
+    for side in (SIDE, 512, 320):
         ours = Detector(f"SIFT 64 × 4 bits at {side}", compact(side), 38, RATIO)
         yield Row(
             f"tusou: {ours.name}, verify", ours, verified, geometry.VERIFIED, geometry.VERIFIED
@@ -302,9 +304,8 @@ def compact(side: int) -> Extract:
     """
 
     def extract(rgb: Rgb) -> Features:
-        with patch.object(keypoints, "SIDE", side):
-            found = keypoints.extract(rgb)
-        factor = np.float32(min(keypoints.SIDE / max(found.size), keypoints.ENLARGE))
+        found = keypoints.extract(rgb, side=side)
+        factor = np.float32(min(SIDE / max(found.size), keypoints.ENLARGE))
         points = (found.points + np.float32(0.5)) * factor - np.float32(0.5)
         return Features(points, found.descriptors, found)
 
@@ -312,9 +313,9 @@ def compact(side: int) -> Extract:
 
 
 def resized(rgb: Rgb) -> Rgb:
-    """The picture as all others see it, as `keypoints.detect` makes it."""
+    """The picture as all others see it, made as `keypoints.detect` does it."""
     height, width = rgb.shape[:2]
-    factor = min(keypoints.SIDE / max(height, width), keypoints.ENLARGE)
+    factor = min(SIDE / max(height, width), keypoints.ENLARGE)
     shape = (max(round(width * factor), 1), max(round(height * factor), 1))
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(rgb, shape, interpolation=method), np.uint8)

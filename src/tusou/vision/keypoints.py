@@ -18,7 +18,7 @@ from tusou.types import Keypoints, Rgb
 
 LIMIT: Final = 400
 """Points kept of a stored picture: 38 bytes each, 16 KiB in all with its sketch."""
-SIDE: Final = 640
+SIDE: Final = 512
 """The longer side, in pixels, at which features are looked for."""
 ENLARGE: Final = 2.0
 """Small pictures are enlarged at most so many times: beyond it there is nothing new to see."""
