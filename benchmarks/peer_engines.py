@@ -144,8 +144,8 @@ class MilvusLite(Plain):
 class _MilvusServer(Plain):
     """Milvus in processes of its own, asked over loopback.
 
-    Rows are written first, then indexed, then loaded, as its manual advises. Each search sees all
-    that was written before: it names the time of the last write (see `tusou.index.milvus`).
+    Rows are written first, then indexed, then loaded. Each search sees all that was written before:
+    it names the time of the last write (see `tusou.index.milvus`).
     """
 
     def __init__(self, dimension: int, index: Mapping[str, Any], effort: str) -> None:
@@ -177,12 +177,10 @@ class _MilvusServer(Plain):
     def settle(self) -> None:
         self._client.flush("rows")
         self._client.create_index("rows", self._index)
-        before: set[int] = set()
-        while (segments := self._segments()) != before:
-            before = segments
-            self._client.compact("rows")  # as it does by itself, from time to time
-            self._wait_until_idle()
+        self._client.compact("rows")  # as it does by itself later, in the midst of searches
+        self._wait_until_idle()
         self._client.load_collection("rows")
+        self._wait_until_idle()
 
     def search(self, vector: Vector, limit: int, classes: ClassFilter | None) -> Keys:
         (found,) = self._client.search(
@@ -203,13 +201,10 @@ class _MilvusServer(Plain):
     def close(self) -> None:
         self._stack.close()
 
-    def _segments(self) -> set[int]:
-        return {segment.segment_id for segment in self._client.list_persistent_segments("rows")}
-
     def _wait_until_idle(self) -> None:
         """Wait until small segments are merged, and what became of them is indexed."""
         quiet = 0
-        while quiet < 5:
+        while quiet < 10:
             begun = busy(self.others)
             time.sleep(1)
             quiet = quiet + 1 if busy(self.others) - begun < 0.2 else 0
