@@ -7,9 +7,12 @@ own with `--threads` threads, then asked one search at a time with one. Where a 
 more or less, it spends the least of a ladder that finds `--recall` of the right rows for other
 queries without a filter, for 10 and for 300 results each; with a filter it spends the same.
 
-`scripts/install bench` installs all but hnswlib, which needs a C++ compiler:
-`.venv/bin/pip install hnswlib`. What is not installed is passed over. `scripts/bench embeddings`
-makes a file for `--input`.
+`scripts/install bench` installs all but two. hnswlib needs a C++ compiler: `.venv/bin/pip install
+hnswlib`. A Milvus server comes with `scripts/install cluster`, beside `bench` in the same
+environment, and listens on every network: `scripts/loopback scripts/bench index_peers` gives it one
+of its own. What is not there is passed over. `scripts/bench embeddings` makes a file for `--input`.
+
+What a server does and takes counts as this process's own does, its memory less what it took empty.
 """
 
 import argparse
@@ -23,25 +26,29 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from index_search import (
     BLOCK,
     FILTERS,
     Material,
+    Measured,
     ask_for_material,
     exact,
     material,
     measure,
     recall,
 )
-from memory import Peak, resident
-from peer_engines import MilvusLite, Qdrant
+from memory import Peak
+from peer_engines import MilvusGraph, MilvusGroups, MilvusLite, Qdrant
 from peers import FaissGraph, FaissGroups, Flat, Hnswlib, Peer, Tusou, Usearch
+from processes import busy
 from tusou.memory import give_back
 from tusou.types import ClassFilter, Keys, Vectors
 
@@ -54,6 +61,8 @@ PEERS: Mapping[str, Callable[[int, int], Peer]] = {
     "faiss-hnsw": FaissGraph,
     "qdrant-edge": Qdrant,
     "milvus-lite": MilvusLite,
+    "milvus-ivf": MilvusGroups,
+    "milvus-hnsw": MilvusGraph,
 }
 
 LIMITS = (10, 300)
@@ -93,14 +102,15 @@ class Trial(NamedTuple):
 def run(name: str, trial: Trial) -> dict[str, Any]:
     """Build one index and measure it, in this process."""
     figures: dict[str, Any] = {"name": name}
-    before = _memory()
+    before = _memory("self")
     with closing(PEERS[name](trial.array("queries").shape[1], trial.rows + NEW)) as peer:
-        with Peak() as peak, threadpool_limits(trial.threads):
+        before += _memory(*peer.others)  # what a server takes before it has a row
+        with Peak(*peer.others) as peak, threadpool_limits(trial.threads):
             figures |= {"form": peer.form, **_build(peer, trial)}
         # A server's requests have one, too.
         with threadpool_limits(1):
             give_back()
-            figures["at most"] = (peak.bytes - sum(before)) / trial.rows
+            figures["at most"] = float(peak.bytes - before.sum()) / trial.rows
             figures["efforts"] = [_tune(peer, trial, limit) for limit in LIMITS]
             figures["searches"] = [
                 [
@@ -110,30 +120,30 @@ def run(name: str, trial: Trial) -> dict[str, Any]:
                 for number in range(len(FILTERS))
             ]
             give_back()
-            after = _memory()
-            figures["memory"], figures["mapped"] = (
-                (now - then) / trial.rows for now, then in zip(after, before, strict=True)
-            )
+            after = _memory("self", *peer.others)
+            figures["memory"], figures["mapped"] = ((after - before) / trial.rows).tolist()
             figures |= _write(peer, trial)
     return figures
 
 
-def _memory() -> tuple[int, int]:
-    """Bytes of this process's own, and of files that are mapped and resident."""
-    pages = Path("/proc/self/statm").read_text().split()
-    mapped = int(pages[2]) * 4096
-    return resident() - mapped, mapped
+def _memory(*processes: int | str) -> NDArray[np.int64]:
+    """Bytes of the processes' own, and of files that are mapped and resident."""
+    memory = np.zeros(2, np.int64)
+    for process in processes:
+        _, pages, mapped, *_others = Path(f"/proc/{process}/statm").read_text().split()
+        memory += np.array([int(pages) - int(mapped), int(mapped)]) * 4096
+    return memory
 
 
 def _build(peer: Peer, trial: Trial) -> dict[str, float]:
-    start, used = time.perf_counter(), time.process_time()
+    start, used = time.perf_counter(), busy(peer.others)
     peer.train(trial.array("vectors", slice(min(SAMPLE, trial.rows))))
     for first in range(0, trial.rows, BLOCK):
         rows = slice(first, min(first + BLOCK, trial.rows))
         keys = np.arange(rows.start, rows.stop)
         peer.add(keys, trial.array("vectors", rows), trial.array("classes", rows))
     peer.settle()
-    return {"build": time.perf_counter() - start, "build busy": time.process_time() - used}
+    return {"build": time.perf_counter() - start, "build busy": busy(peer.others) - used}
 
 
 def _tune(peer: Peer, trial: Trial, limit: int) -> int:
@@ -143,7 +153,7 @@ def _tune(peer: Peer, trial: Trial, limit: int) -> int:
     *lower, most = sorted({max(effort, least) for effort in peer.efforts})
     for effort in lower:
         peer.effort = effort
-        found = measure(peer.search, queries, limit, None, trial.seconds).found
+        found = _measure(peer, trial, queries, limit, None).found
         if _recall(found, truth, limit, trial, queries, None) >= trial.recall:
             return effort
     return most
@@ -157,10 +167,17 @@ def _search(
     queries = trial.array("queries", slice(TUNING, None))
     truth = trial.array(f"truth{number}", slice(TUNING, None))
     peer.effort = effort
-    measured = measure(peer.search, queries, limit, wanted, trial.seconds)
+    measured = _measure(peer, trial, queries, limit, wanted)
     p50, p95 = np.quantile(measured.wall, [0.5, 0.95])
     score = _recall(measured.found, truth, limit, trial, queries, wanted)
     return float(p50), float(p95), float(np.median(measured.processor)), score
+
+
+def _measure(
+    peer: Peer, trial: Trial, queries: Vectors, limit: int, wanted: ClassFilter | None
+) -> Measured:
+    clock = partial(busy, peer.others)
+    return measure(peer.search, queries, limit, wanted, trial.seconds, clock)
 
 
 def _recall(
@@ -194,11 +211,11 @@ def _write(peer: Peer, trial: Trial) -> dict[str, Any]:
     def add(row: int) -> None:
         peer.add(np.array([trial.rows + row]), vectors[row : row + 1], classes[row : row + 1])
 
-    added = _each(add, NEW, trial.seconds)
+    added = _each(add, NEW, peer, trial)
     found = sum(nearest(row) == trial.rows + row for row in range(len(added)))
     figures = {"add": float(np.median(added)), "found": f"{found} of {len(added)}"}
     try:
-        removed = _each(lambda row: peer.remove(trial.rows + row), len(added), trial.seconds)
+        removed = _each(lambda row: peer.remove(trial.rows + row), len(added), peer, trial)
     except NotImplementedError:
         return {**figures, "remove": None, "gone": "–"}
     gone = sum(nearest(row) != trial.rows + row for row in range(len(removed)))
@@ -209,13 +226,13 @@ def _write(peer: Peer, trial: Trial) -> dict[str, Any]:
     }
 
 
-def _each(work: Callable[[int], None], count: int, seconds: float) -> list[float]:
+def _each(work: Callable[[int], None], count: int, peer: Peer, trial: Trial) -> list[float]:
     """Milliseconds of processor for each."""
-    took, end = [], time.perf_counter() + seconds
+    took, end = [], time.perf_counter() + trial.seconds
     for row in range(count):
-        start = time.process_time()
+        start = busy(peer.others)
         work(row)
-        took.append((time.process_time() - start) * 1e3)
+        took.append((busy(peer.others) - start) * 1e3)
         if time.perf_counter() > end:
             break
     return took
@@ -267,22 +284,21 @@ def _table(head: str, rows: Iterable[Sequence[str]]) -> None:
 
 def _apart(name: str, trial: Trial, minutes: float) -> list[dict[str, Any]]:
     """Run one index in a process of its own; nothing: it is not installed, or failed."""
-    words = [str(word) for word in trial]
-    try:
-        done = subprocess.run(
-            [sys.executable, __file__, "--one", name, *words],
-            capture_output=True,
-            text=True,
-            timeout=minutes * 60,
-        )
-    except subprocess.TimeoutExpired:
-        print(f"{name}: not done after {minutes:g} minutes", file=sys.stderr, flush=True)
-        return []
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["?"])[-1]
+    command = [sys.executable, __file__, "--one", name, *map(str, trial)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            output, errors = process.communicate(timeout=minutes * 60)
+        except subprocess.TimeoutExpired:
+            print(f"{name}: not done after {minutes:g} minutes", file=sys.stderr, flush=True)
+            return []
+        finally:
+            process.terminate()  # not killed: it stops the server that it may have started
+    if process.returncode:
+        last = (errors.strip().splitlines() or ["?"])[-1]
         print(f"{name}: {last}", file=sys.stderr, flush=True)
         return []
-    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    figures: dict[str, Any] = json.loads(output.splitlines()[-1])
     print(f"{name}: built in {figures['build']:.0f} s", file=sys.stderr, flush=True)
     return [figures]
 
@@ -298,7 +314,6 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=15, help="for each index at most")
     parser.add_argument("--gigabytes", type=float, default=10, help="of memory for each at most")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no gigabyte stays behind
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(
             Path(folder),
@@ -331,6 +346,7 @@ def _one(name: str, folder: str, rows: str, threads: str, *others: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no gigabyte stays behind
     if sys.argv[1:2] == ["--one"]:
         _one(*sys.argv[2:])
     else:

@@ -1,11 +1,16 @@
-"""Vector databases that run in this process, asked as `peers` are; a part of `index_peers`."""
+"""Vector databases, in this process or a server, asked as `peers` are; a part of `index_peers`."""
 
 import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from typing import Any
 
 import numpy as np
 
 from peers import CANDIDATES, EDGES, TO_EXPLORE, TO_PROBE, Plain
+from processes import busy, started
+from support.milvus import milvus
 from tusou.types import Classes, ClassFilter, Keys, Vector, Vectors
 
 
@@ -118,14 +123,11 @@ class MilvusLite(Plain):
         self._rows.load()
 
     def search(self, vector: Vector, limit: int, classes: ClassFilter | None) -> Keys:
-        condition = None
-        if classes is not None:
-            condition = " or ".join(f"{field} == {value}" for field, value in _terms(classes))
         (found,) = self._rows.search(
             [vector.tolist()],
             limit,
             "IP",
-            expr=condition,
+            expr=_expression(classes),
             output_fields=[],
             search_params={"nprobe": self.effort},
         )
@@ -137,6 +139,107 @@ class MilvusLite(Plain):
     def close(self) -> None:
         self._database.close()
         self._folder.cleanup()
+
+
+class _MilvusServer(Plain):
+    """Milvus in processes of its own, asked over loopback.
+
+    Rows are written first, then indexed, then loaded. Each search sees all that was written before:
+    it names the time of the last write (see `tusou.index.milvus`).
+    """
+
+    def __init__(self, dimension: int, index: Mapping[str, Any], effort: str) -> None:
+        self._stack = ExitStack()
+        address = self._stack.enter_context(milvus())
+        from pymilvus import DataType, MilvusClient
+
+        self._client: Any = self._stack.enter_context(closing(MilvusClient(address)))
+        schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False)
+        schema.add_field("id", DataType.INT64, is_primary=True)
+        schema.add_field("class1", DataType.INT32)
+        schema.add_field("class2", DataType.INT32)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
+        self._client.create_collection("rows", schema=schema)
+        self._index = self._client.prepare_index_params("vector", metric_type="IP", **index)
+        self._effort = effort
+        self._written = 0
+        self.others = started()
+
+    def add(self, keys: Keys, vectors: Vectors, classes: Classes) -> None:
+        columns = zip(keys.tolist(), vectors, classes.tolist(), strict=True)
+        rows = [
+            {"id": key, "class1": first, "class2": second, "vector": vector}
+            for key, vector, (first, second) in columns
+        ]
+        self._client.insert("rows", rows)
+        self._note_time()
+
+    def settle(self) -> None:
+        self._client.flush("rows")
+        self._client.create_index("rows", self._index)
+        self._client.compact("rows")  # as it does by itself later, in the midst of searches
+        self._wait_until_idle()
+        self._client.load_collection("rows")
+        self._wait_until_idle()
+
+    def search(self, vector: Vector, limit: int, classes: ClassFilter | None) -> Keys:
+        (found,) = self._client.search(
+            "rows",
+            [vector],
+            limit=limit,
+            filter=_expression(classes) or "",
+            search_params={"metric_type": "IP", "params": {self._effort: self.effort}},
+            consistency_level="Customized",
+            guarantee_timestamp=self._written,
+        )
+        return np.array([row["id"] for row in found], np.int64)
+
+    def remove(self, key: int) -> None:
+        self._client.delete("rows", ids=[key])
+        self._note_time()
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def _wait_until_idle(self) -> None:
+        """Wait until small segments are merged, and what became of them is indexed."""
+        quiet = 0
+        while quiet < 10:
+            begun = busy(self.others)
+            time.sleep(1)
+            quiet = quiet + 1 if busy(self.others) - begun < 0.2 else 0
+
+    def _note_time(self) -> None:
+        self._written = self._client._get_connection().alloc_timestamp()
+
+
+class MilvusGroups(_MilvusServer):
+    """Its groups over bytes, as a cluster of ours has them."""
+
+    form = "server: int8, IVF_SQ8 in segments"
+    efforts = TO_PROBE
+
+    def __init__(self, dimension: int, capacity: int) -> None:
+        super().__init__(dimension, {"index_type": "IVF_SQ8", "params": {"nlist": 512}}, "nprobe")
+
+
+class MilvusGraph(_MilvusServer):
+    """Its graphs, which are of floats."""
+
+    form = "server: float32, HNSW in segments"
+    efforts = TO_EXPLORE
+    explores = True
+
+    def __init__(self, dimension: int, capacity: int) -> None:
+        index = {"index_type": "HNSW", "params": {"M": EDGES, "efConstruction": CANDIDATES}}
+        super().__init__(dimension, index, "ef")
+
+
+def _expression(classes: ClassFilter | None) -> str | None:
+    """The filter in Milvus's words."""
+    if classes is None:
+        return None
+    return " or ".join(f"{field} == {value}" for field, value in _terms(classes))
 
 
 def _terms(classes: ClassFilter) -> list[tuple[str, int]]:

@@ -7,6 +7,7 @@ taken where that is accurate enough, for so is ours.
 A library that knows no classes gets the mask that ours makes of them, made anew for each search.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import faiss as _faiss
@@ -38,6 +39,8 @@ class Peer(Protocol):
     """The effort is the candidates that it keeps: no fewer than the results."""
     effort: int
     """What the next search spends."""
+    others: Sequence[int]
+    """Processes besides this one that work for it."""
 
     def train(self, sample: Vectors) -> None:
         """Learn from rows [N × D] that come later."""
@@ -71,6 +74,7 @@ class Plain:
     efforts: tuple[int, ...] = ONLY
     explores: bool = False
     effort: int = 0
+    others: Sequence[int] = ()
 
     def train(self, sample: Vectors) -> None:
         """Nothing to learn."""

@@ -30,12 +30,17 @@ finally:
 """
 
 
+def require_milvus() -> None:
+    """Skip the test where Milvus 2.3.5 may not or cannot run."""
+    pytest.importorskip("pymilvus", reason="scripts/install cluster installs pymilvus")
+    if {name for _, name in socket.if_nameindex()} != {"lo"}:
+        pytest.skip("Milvus listens on every network; scripts/loopback gives it one of its own")
+
+
 @contextmanager
 def milvus() -> Iterator[str]:
     """The address of Milvus 2.3.5; the test is skipped where it may not or cannot run."""
-    pytest.importorskip("pymilvus", reason="scripts/install cluster installs pymilvus")
-    if {name for _, name in socket.if_nameindex()} != {"lo"}:
-        pytest.skip("Milvus listens on every network; make test-cluster gives it one of its own")
+    require_milvus()
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         with _running([sys.executable, "-c", _STANDALONE, folder, str(port)], Path(folder)):
