@@ -1,14 +1,15 @@
 """Milliseconds of processor that a request takes over HTTP, stage by stage, service by service.
 
     scripts/bench stages --against PATH           # the same with another checkout's server
-    scripts/bench stages --services similar --library 500000
+    scripts/bench stages --services similar --library 500000 --warm 100
 
 A server whose clock is the processor time of its whole process answers one client, which asks for
 one thing at a time: so what its stages (see `tusou.stages`) take is what they cost, in all threads,
 and a busy machine hardly matters. Pictures of the pool, brought to `--side` pixels, are added to a
 library of each service and searched for at that size. `rest` is all that is in no stage: HTTP, the
 form, sizes that models want, who calls. With `--library`, `similar` holds so many vectors besides,
-that lie among those of the pool's first pictures as in `index_search`.
+that lie among those of the pool's first pictures as in `index_search`; rows that nobody has asked
+for since the start are read from the file, for which `--warm` searches for other pictures first.
 """
 
 import argparse
@@ -38,8 +39,6 @@ from tusou.vision.embed import Embedder
 
 COLUMNS = [stage for stage in STAGES if stage not in ("queue", "fetch")]
 CLOCK = str(Path(__file__).with_name("processor_clock.py"))
-WARM = 3
-"""First requests of a kind, not counted: models load."""
 SEEDS = 400
 """Pictures whose vectors those of a large library lie among."""
 
@@ -48,13 +47,16 @@ def main() -> None:
     """Run, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=60, help="added, and searched for")
+    parser.add_argument(
+        "--warm", type=int, default=3, help="first requests of a kind, not counted: models load"
+    )
     parser.add_argument("--services", nargs="+", default=list(SERVICES))
     parser.add_argument("--side", type=int, default=640)
     parser.add_argument("--library", type=int, default=0, help="vectors in `similar` besides")
     parser.add_argument("--against", type=Path, help="another checkout")
     parser.add_argument("--datasets", type=Path, default=SHARED)
     options = parser.parse_args()
-    paths, seeds = choose(options.datasets, options.pictures + WARM, SEEDS)
+    paths, seeds = choose(options.datasets, options.warm + options.pictures, SEEDS)
     pictures = [at_side(path, options.side) for path in paths]
     print(f"| checkout | service | call | {' | '.join(COLUMNS)} | rest | whole | ÷ encode |")
     print("|---|---|---|" + "---:|" * (len(COLUMNS) + 3))
@@ -65,7 +67,10 @@ def main() -> None:
             with _serving(data, environ, options.services, vectors) as (server, caller):
                 for service in options.services:
                     for call in ("add", "search"):
-                        figures = _measure(server, caller, service, call, pictures)
+                        for picture in pictures[: options.warm]:
+                            request(caller, service, call, picture)
+                        measured = pictures[options.warm :]
+                        figures = _measure(server, caller, service, call, measured)
                         cells = " | ".join(f"{figure:.1f}" for figure in figures)
                         print(f"| {name} | {service} | {call} | {cells} |", flush=True)
 
@@ -110,10 +115,8 @@ def _measure(
     server: Server, caller: Caller, service: str, call: str, pictures: Sequence[bytes]
 ) -> list[float]:
     """Mean milliseconds of processor by stage, of the rest, of the whole; and whole by encode."""
-    for picture in pictures[:WARM]:
-        request(caller, service, call, picture)
     before, begun = Scrape(server), _processor(server)
-    for picture in pictures[WARM:]:
+    for picture in pictures:
         request(caller, service, call, picture)
     whole, after = _processor(server) - begun, Scrape(server)
     labels = {"service": service, "operation": call}
