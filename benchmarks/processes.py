@@ -1,4 +1,4 @@
-"""Processes that this one started, and the time they have of the processor; a part of others."""
+"""Other processes, and the time they have had of the processor; a part of other benchmarks."""
 
 import time
 from collections.abc import Sequence
@@ -12,6 +12,11 @@ def started(pid: int | str = "self") -> list[int]:
     return below + [grandchild for child in below for grandchild in started(child)]
 
 
+def spent(pid: int) -> float:
+    """Seconds that a process has had of the processor; Linux only."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
 def busy(others: Sequence[int] = ()) -> float:
     """Seconds that this process and others have had of the processor; Linux only."""
-    return time.process_time() + sum(time.clock_gettime(~pid << 3 | 2) for pid in others)
+    return time.process_time() + sum(map(spent, others))

@@ -24,6 +24,7 @@ import numpy as np
 
 from copies import choose, read
 from index_search import multiply
+from processes import spent
 from restart import fill
 from support.metrics import Scrape
 from support.pictures import SHARED
@@ -115,10 +116,10 @@ def _measure(
     server: Server, caller: Caller, service: str, call: str, pictures: Sequence[bytes]
 ) -> list[float]:
     """Mean milliseconds of processor by stage, of the rest, of the whole; and whole by encode."""
-    before, begun = Scrape(server), _processor(server)
+    before, begun = Scrape(server), spent(server.process.pid)
     for picture in pictures:
         request(caller, service, call, picture)
-    whole, after = _processor(server) - begun, Scrape(server)
+    whole, after = spent(server.process.pid) - begun, Scrape(server)
     labels = {"service": service, "operation": call}
     count = after.since(before, "tusou_call_seconds_count", **labels)
     name = "tusou_stage_seconds_sum"
@@ -127,18 +128,13 @@ def _measure(
     return [*times, whole / stages[COLUMNS.index("encode")]]
 
 
-def _processor(server: Server) -> float:
-    """Seconds that the server has had of the processor; Linux only."""
-    return time.clock_gettime(~server.process.pid << 3 | 2)
-
-
 def _wait_until_idle(server: Server) -> None:
     """Wait until no index is being grouped."""
     quiet = 0
     while quiet < 3:
-        begun = _processor(server)
+        begun = spent(server.process.pid)
         time.sleep(1)
-        quiet = quiet + 1 if _processor(server) - begun < 0.05 else 0
+        quiet = quiet + 1 if spent(server.process.pid) - begun < 0.05 else 0
 
 
 if __name__ == "__main__":
