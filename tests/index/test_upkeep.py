@@ -49,3 +49,21 @@ def test_nothing_is_started_while_there_is_nothing_to_do() -> None:
     assert threading.active_count() == threads
     upkeep.settle()
     upkeep.close()
+
+
+def test_few_rows_wait_outside_of_groups_once_there_are_groups() -> None:
+    store, gate = Store(64, Planner()), Gate()
+    upkeep = Upkeep(store, gate, group_rows=100, chunk_rows=64)
+    points = np.random.default_rng(0).integers(-127, 128, (180, 8)).astype(np.float32)
+    waiting = []
+    for row in range(180):
+        with gate.writing():
+            slots = store.rows.insert(np.array([row]), np.zeros((1, 2), np.uint16))
+            store.append(points[row : row + 1], slots)
+            upkeep.wake()
+        upkeep.settle()
+        waiting.append(sum(map(len, store.chunks)))
+    upkeep.close()
+    assert max(waiting) == 99, "until there are groups, all do"
+    assert max(waiting[100:]) == 64 // 8
+    assert len(store.scan(points[:1], 180, None).slots) == 180
