@@ -34,7 +34,7 @@ CLIENTS = 8
 CONNECTIONS = 48
 MEMORY = 0.05
 STRETCHES = 4
-HANDLES = 2  # of the database, which opens some as it needs them
+HANDLES = 8  # two a connection to the database, whose two pools open some as they need them
 SHED = {Problem.OVERLOADED.code, Problem.QPS_LIMIT.code}
 
 
